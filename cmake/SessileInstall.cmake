@@ -1,0 +1,1 @@
+install(TARGETS sessile EXPORT SessileTargets)

@@ -1,0 +1,18 @@
+// A log of JSON lines a session, with an index by agent.
+#pragma once
+
+#include <sessile/lock_options.hpp>
+#include <sessile/open.hpp>
+
+#include <filesystem>
+#include <memory>
+
+namespace sessile {
+
+/// A store in `directory`; backends/json_directory/README.md gives its format and promises. Does no I/O.
+/// URL: `jsondir:DIR?lock=…&lock_timeout=…`.
+Result<std::shared_ptr<SessionStore>> make_json_directory_store(std::filesystem::path directory,
+                                                                LockOptions lock = LockOptions(),
+                                                                OpenOptions options = OpenOptions());
+
+}  // namespace sessile
