@@ -12,7 +12,7 @@ constexpr std::size_t kFingerprintBytes = 16;
 
 json::value timestamp_json(const Timestamp& time) {
   if (time.original().empty()) {
-    return time.is_set() ? json::value(json::string(detail::view(time.text()))) : json::value();
+    return time.is_set() ? json::value(json::string(detail::json_view(time.text()))) : json::value();
   }
   Result<json::value> original = parse_json(time.original(), Origin::caller);
   return original ? *std::move(original) : json::value();
@@ -76,8 +76,8 @@ json::value AppendMemory::to_json() const {
   list.reserve(entries_.size());
   for (const Entry& entry : entries_) {
     json::object object;
-    object.emplace("key", json::string(detail::view(std::string_view(entry.key))));
-    object.emplace("fingerprint", json::string(detail::view(std::string_view(entry.fingerprint))));
+    object.emplace("key", json::string(detail::json_view(entry.key)));
+    object.emplace("fingerprint", json::string(detail::json_view(entry.fingerprint)));
     object.emplace("revision", entry.written.revision);
     object.emplace("created_at", timestamp_json(entry.written.created_at));
     object.emplace("updated_at", timestamp_json(entry.written.updated_at));

@@ -60,7 +60,7 @@ constexpr std::string_view kAgentResponses = "agent_responses";
 constexpr std::string_view kSteps = "trajectory_steps";
 
 const json::array* array_member(const json::object& object, std::string_view name) noexcept {
-  const json::value* value = object.if_contains(view(name));
+  const json::value* value = object.if_contains(json_view(name));
   return value ? value->if_array() : nullptr;
 }
 
@@ -112,7 +112,7 @@ bool read_exchanged(const json::value& entry, Message& to) {
 bool read_exchange(const json::object& extra, std::string_view name, std::string_view role,
                    std::vector<Exchanged>& out) {
   const json::array* entries = array_member(extra, name);
-  if (!entries) return !extra.contains(view(name));
+  if (!entries) return !extra.contains(json_view(name));
   bool complete = true;
   TimePoint time = TimePoint::min();
   for (std::size_t i = 0; i < entries->size(); ++i) {
@@ -157,7 +157,7 @@ std::optional<std::vector<TrajectoryStep>> read_steps(const json::array& entries
     json::object renamed;
     for (const auto& field : *object) {
       if (is_renamed_step_field(view(field.key()))) return std::nullopt;
-      renamed.emplace(view(our_step_name(view(field.key()))), field.value());
+      renamed.emplace(json_view(our_step_name(view(field.key()))), field.value());
     }
     if (take_step(std::move(renamed), steps.emplace_back())) return std::nullopt;
   }
@@ -165,7 +165,7 @@ std::optional<std::vector<TrajectoryStep>> read_steps(const json::array& entries
 }
 
 void erase(json::object& object, std::string_view name) {
-  object.stable_erase(view(name));
+  object.stable_erase(json_view(name));
 }
 
 }  // namespace
@@ -181,7 +181,7 @@ void read_loops_dialect(Session& session, const Present& present) {
     const json::object* by = spawned ? spawned->if_object() : nullptr;
     const json::value* parent = by ? by->if_contains("parent_session_id") : nullptr;
     if (parent && parent->is_string())
-      session.parent_id = SessionId(view(json::string_view(parent->get_string())));
+      session.parent_id = SessionId(view(parent->get_string()));
   }
   if (present.messages) return;
   if (const json::array* loops = array_member(session.extra, "loops")) {
@@ -213,7 +213,7 @@ void read_exchange_dialect(Session& session, const Present& present) {
   }
   const json::value* parent = extra.if_contains("parent_session_id");
   if (parent && parent->is_string() && !present.parent_id) {
-    session.parent_id = SessionId(view(json::string_view(parent->get_string())));
+    session.parent_id = SessionId(view(parent->get_string()));
     erase(extra, "parent_session_id");
   }
 }

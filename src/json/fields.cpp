@@ -26,9 +26,9 @@ std::string json_text(const json::value& value) {
 }
 
 Timestamp from_text(const json::string& text) {
-  const std::optional<TimePoint> time = parse_time(view(json::string_view(text)));
+  const std::optional<TimePoint> time = parse_time(view(text));
   if (!time) return Timestamp::unreadable(json_text(text));
-  if (format_time(*time) == view(json::string_view(text))) return Timestamp(*time);
+  if (format_time(*time) == view(text)) return Timestamp(*time);
   return Timestamp(*time, json_text(text));
 }
 
@@ -105,7 +105,7 @@ std::optional<json::value> refreshed_last_active(const Session& session) {
   const std::optional<Timestamp> before = to_timestamp(*stored);
   if (!before || !before->is_set() || *before == session.updated_at) return std::nullopt;
   if (stored->is_number()) return epoch_like(session.updated_at.time(), *stored);
-  return json::value(json::string(view(format_time(session.updated_at.time()))));
+  return json::value(json::string(json_view(format_time(session.updated_at.time()))));
 }
 
 std::optional<Timestamp> to_timestamp(const json::value& value) {

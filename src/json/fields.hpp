@@ -10,7 +10,7 @@ namespace sessile::detail {
 inline std::string_view view(json::string_view text) noexcept {
   return {text.data(), text.size()};
 }
-inline json::string_view view(std::string_view text) noexcept {
+inline json::string_view json_view(std::string_view text) noexcept {
   return {text.data(), text.size()};
 }
 

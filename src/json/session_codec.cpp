@@ -50,7 +50,7 @@ class SessionReader {
       decoded_.appends = std::move(value);
       return {};
     }
-    session.extra.emplace(view(name), std::move(value));
+    session.extra.emplace(json_view(name), std::move(value));
     return {};
   }
 
