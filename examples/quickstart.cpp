@@ -17,6 +17,8 @@ asio::awaitable<void> one_turn(StorePtr store) {
 int main(int argc, char** argv) {
   asio::io_context context;
   const StorePtr store = open_store(argc > 1 ? argv[1] : "jsondir:sessions").value();
-  asio::co_spawn(context, one_turn(store), [](std::exception_ptr e) { if (e) std::rethrow_exception(e); });
+  asio::co_spawn(context, one_turn(store), [](std::exception_ptr e) {
+    if (e) std::rethrow_exception(e);
+  });
   context.run();
 }

@@ -2,9 +2,10 @@
 //
 //   resuming_agent STORE_URL SESSION_ID [--die-in-step N]
 //
-// It has a plan of steps; each asks a tool and notes the answer. What it has done is what the session says: it keeps no
-// other state. A step's call and result are appended with idempotency keys, so that a step repeated after a crash is
-// recorded once. With --die-in-step it kills itself (SIGKILL) between a tool's call and its result.
+// It has a plan of steps; each asks a tool and notes the answer. What it has done is what the session says:
+// it keeps no other state. A step's call and result are appended with idempotency keys, so that a step
+// repeated after a crash is recorded once. With --die-in-step it kills itself (SIGKILL) between a tool's call
+// and its result.
 #include <sessile/sessile.hpp>
 
 #include <boost/asio.hpp>
