@@ -39,6 +39,22 @@ TEST_CASE("strings keep U+0000, U+2028, emoji and every other character") {
   CHECK(read("{\"a\\u0000b\":1}").get_object().contains("a\0b"s));
 }
 
+TEST_CASE("every byte is escaped or not alike, wherever it stands in a string") {
+  for (int code = 0; code < 0x80; ++code) {
+    for (std::size_t before = 0; before < 18; ++before) {
+      const std::string text = std::string(before, '!') + static_cast<char>(code) + "#\x7F]";
+      std::string literal;
+      write_json_string(literal, text);
+      const std::size_t growth = code == '"' || code == '\\' ? 1
+                                 : code >= 0x20              ? 0
+                                                             : literal.size() - text.size() - 2;
+      REQUIRE(literal.size() == text.size() + 2 + growth);
+      REQUIRE((code >= 0x20 || growth == 1 || growth == 5));
+      REQUIRE(read(literal).get_string() == json::string(text));
+    }
+  }
+}
+
 TEST_CASE("lone surrogates are refused") {
   for (const char* text : {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\n")", R"("\ud800\ud800")",
                            R"({"\udfff":1})", "\"\xED\xA0\x80\""}) {
