@@ -182,7 +182,6 @@ Result<LogTail> AppendLog::tail_by_scan(std::uint64_t limit) {
 
 Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durability durability,
                                CommitGate& gate) {
-  if (must_be_replaced()) return Error(Errc::indeterminate, "an earlier sync of the log failed: replace it");
   if (tail.torn) {
     if (auto cut = file_->truncate(tail.end); !cut) return failed(cut.error(), "cannot cut a torn record");
     tail.size = tail.end;
