@@ -87,7 +87,16 @@ class WriteOptions : public CommonOptions<Derived> {
   }
   const RevisionCheck& if_revision() const noexcept { return check_; }
 
+  /// For implementations: the size, as compact JSON, of the session or messages being written. SessionStore
+  /// sets it when it has measured them; what a caller sets is overwritten.
+  Derived& measured_bytes(std::uint64_t value) noexcept {
+    measured_bytes_ = value;
+    return static_cast<Derived&>(*this);
+  }
+  std::uint64_t measured_bytes() const noexcept { return measured_bytes_; }
+
  private:
+  std::uint64_t measured_bytes_ = 0;
   std::optional<Durability> durability_;
   RevisionCheck check_;
 };

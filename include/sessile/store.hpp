@@ -14,8 +14,9 @@
 namespace sessile {
 
 namespace detail {
+class Operations;
 class StoreCore;
-}
+}  // namespace detail
 
 /// Keeps sessions. Open one with open_store, or implement one (docs/writing-a-backend.md).
 ///
@@ -115,7 +116,7 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   virtual Async<void> do_flush();
   virtual Async<void> do_close();
 
-  friend class detail::StoreCore;
+  friend class detail::Operations;
   const std::shared_ptr<detail::StoreCore> core_;
 };
 
