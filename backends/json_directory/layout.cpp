@@ -13,7 +13,6 @@ namespace {
 namespace errc = boost::system::errc;
 using storage::Directory;
 
-constexpr std::string_view kLogExtension = ".jsonl";
 constexpr const char* kMarker = "sessile.json";
 constexpr std::string_view kMarkerText = "{\"format\":1,\"engine\":\"json_directory\"}\n";
 constexpr std::uint64_t kMarkerLimit = 65536;
@@ -158,6 +157,11 @@ Result<void> Layout::check_marker(Directory& root, bool make) {
   if (!make) return success();
   storage::CommitGate gate;
   return storage::replace_file(root, kMarker, kMarkerText, Durability::power, gate);
+}
+
+std::shared_ptr<const Place> Layout::opened_to_write() {
+  const std::scoped_lock lock(mutex_);
+  return writable_;
 }
 
 Result<std::shared_ptr<const Place>> Layout::open_to_read() {

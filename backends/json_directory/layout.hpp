@@ -16,6 +16,8 @@
 
 namespace sessile::json_directory {
 
+inline constexpr std::string_view kLogExtension = ".jsonl";
+
 /// `{name}.jsonl`: the file name of a session's log.
 std::string log_name(const SessionId& id);
 /// The name without `.jsonl`; empty when `entry` is not a log's.
@@ -60,7 +62,8 @@ class Layout {
   /// Makes what is missing. Errors: as open_to_read, io, unavailable.
   Result<std::shared_ptr<const Place>> open_to_write();
 
-  const std::filesystem::path& root() const noexcept { return root_; }
+  /// What open_to_write returned before, without blocking; null when it has not yet.
+  std::shared_ptr<const Place> opened_to_write();
 
  private:
   Result<std::shared_ptr<storage::Directory>> open_root(bool make);

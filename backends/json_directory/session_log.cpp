@@ -310,9 +310,10 @@ Result<void> SessionWriter::remove(const RemoveOptions& options, CommitGate& gat
   if (auto expected = check_revision(options.if_revision(), state_.summary.revision); !expected) {
     return expected;
   }
+  // Also when the removal fails: then it only makes a number unused.
+  stamper_.retired(state_.summary.revision);
   auto removed = storage::remove_log(*place_.sessions, log_name_, *options.durability(), gate);
   if (!removed) return removed;
-  stamper_.retired(state_.summary.revision);
   place_.drop_from_index(state_.summary.agent_id, name_);
   return success();
 }
