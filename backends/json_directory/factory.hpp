@@ -14,8 +14,8 @@ namespace sessile::detail {
 Result<std::shared_ptr<SessionStore>> open_json_directory_url(StoreUrl url, OpenOptions options);
 
 /// make_json_directory_store on another file system.
-Result<std::shared_ptr<SessionStore>> make_json_directory_store_on(
-    std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory, LockOptions lock,
-    OpenOptions options);
+Result<std::shared_ptr<SessionStore>> make_json_directory_store_on(std::shared_ptr<storage::FileSystem> files,
+                                                                   std::filesystem::path directory,
+                                                                   LockOptions lock, OpenOptions options);
 
 }  // namespace sessile::detail

@@ -67,12 +67,15 @@ class Layout {
 
  private:
   Result<std::shared_ptr<storage::Directory>> open_root(bool make);
+  std::shared_ptr<const Place> opened_to_read();
+  void opened(std::shared_ptr<const Place> readable, std::shared_ptr<const Place> writable);
   Result<void> check_marker(storage::Directory& root, bool make);
 
   const std::shared_ptr<storage::FileSystem> files_;
   const std::filesystem::path root_;
   const MissingPlace missing_;
-  std::mutex mutex_;
+  std::mutex opening_;                     // held while directories are opened; taken before mutex_
+  std::mutex mutex_;                       // never held over what may block
   std::shared_ptr<const Place> readable_;  // protected by mutex_
   std::shared_ptr<const Place> writable_;  // protected by mutex_
 };

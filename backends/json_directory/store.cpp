@@ -31,8 +31,8 @@ void note(Seen& seen, const std::string& name, const Result<SessionSummary>& sum
 }  // namespace
 
 JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files,
-                                       std::filesystem::path directory, LockOptions lock,
-                                       OpenOptions options, Capabilities capabilities)
+                                       std::filesystem::path directory, LockOptions lock, OpenOptions options,
+                                       Capabilities capabilities)
     : SessionStore(options, std::move(capabilities)),
       lock_(lock),
       stamper_(options.clock()),
@@ -61,7 +61,7 @@ storage::AdvisoryLock JsonDirectoryStore::lock_of(const Place& place, const std:
 Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions options) {
   auto place = co_await writable_place();
   if (!place) co_return place.error();
-  const auto lock = lock_of(**place, file_name(session->id.str()));
+  auto lock = lock_of(**place, file_name(session->id.str()));
   SessionWriter writer(**place, session->id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.save(*session, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
@@ -86,7 +86,7 @@ Async<SessionPtr> JsonDirectoryStore::do_load(SessionId id, LoadOptions options)
   auto place = co_await existing_place();
   if (!place) co_return place.error();
   if (!*place) co_return Error(Errc::not_found);
-  const auto lock = lock_of(**place, file_name(id.str()));
+  auto lock = lock_of(**place, file_name(id.str()));
   co_return co_await lock.run_locked<SessionPtr>(lock.deadline(options.timeout()), read);
 }
 
@@ -113,11 +113,12 @@ Async<void> JsonDirectoryStore::look_again(Seen& seen, const ListQuery& query) {
   if (!place) co_return place.error();
   if (!*place) co_return success();
   for (const std::string& name : seen.suspects) {
-    const auto lock = lock_of(**place, name);
+    auto lock = lock_of(**place, name);
     auto job = [&](CommitGate&) {
       return read_summary(*(*place)->sessions, name + std::string(kLogExtension), limits());
     };
-    note(seen, name, co_await lock.run_locked<SessionSummary>(lock.deadline(query.timeout()), job), query);
+    const auto summary = co_await lock.run_locked<SessionSummary>(lock.deadline(query.timeout()), job);
+    note(seen, name, summary, query);
   }
   co_return success();
 }
@@ -139,7 +140,7 @@ Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {
   auto place = co_await existing_place();
   if (!place) co_return place.error();
   if (!*place) co_return Error(Errc::not_found);
-  const auto lock = lock_of(**place, file_name(id.str()));
+  auto lock = lock_of(**place, file_name(id.str()));
   SessionWriter writer(**place, id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.remove(options, gate); };
   auto removed = co_await lock.run_locked<void>(lock.deadline(options.timeout()), std::move(job));
@@ -186,34 +187,33 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
 }
 
 void JsonDirectoryStore::wrote(const SessionId& id, Durability durability) {
+  if (durability == Durability::power) return;
   const std::scoped_lock lock(mutex_);
-  if (durability == Durability::power) {
-    unsettled_.erase(id);
-  } else {
-    unsettled_.insert(id);
-  }
+  unsettled_.insert(id);
 }
 
 Async<void> JsonDirectoryStore::do_flush() {
-  std::set<SessionId> ids;
-  {
-    const std::scoped_lock lock(mutex_);
-    ids.swap(unsettled_);
-  }
-  Result<void> outcome = success();
   PlacePtr place = layout_.opened_to_write();
-  while (!ids.empty()) {
-    const SessionId id = *ids.begin();
+  for (Flushing flushing(*this); !flushing.ids.empty(); flushing.ids.erase(flushing.ids.begin())) {
+    const SessionId id = *flushing.ids.begin();
     auto lock = lock_of(*place, file_name(id.str()));
     SessionWriter writer(*place, id, stamper_, limits());
     auto job = [&](CommitGate&) { return writer.settle(); };
-    outcome = co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
-    if (!outcome) break;
-    ids.erase(ids.begin());
+    auto settled =
+        co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
+    if (!settled) co_return settled;
   }
-  const std::scoped_lock lock(mutex_);
-  unsettled_.merge(ids);
-  co_return outcome;
+  co_return success();
+}
+
+JsonDirectoryStore::Flushing::Flushing(JsonDirectoryStore& store) : store_(store) {
+  const std::scoped_lock lock(store_.mutex_);
+  ids.swap(store_.unsettled_);
+}
+
+JsonDirectoryStore::Flushing::~Flushing() {
+  const std::scoped_lock lock(store_.mutex_);
+  store_.unsettled_.merge(ids);
 }
 
 }  // namespace sessile::json_directory

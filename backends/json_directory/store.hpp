@@ -22,8 +22,8 @@ class Seen {
   std::vector<std::string> suspects;
 };
 
-/// See backends/json_directory/README.md. Readers take no lock, but for one thing: a log that looks corrupt is
-/// read again under its writers' lock before that is believed.
+/// See backends/json_directory/README.md. Readers take no lock, but for one thing: a log that looks corrupt
+/// is read again under its writers' lock before that is believed.
 class JsonDirectoryStore final : public SessionStore {
  public:
   JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory,
@@ -31,6 +31,19 @@ class JsonDirectoryStore final : public SessionStore {
 
  private:
   using PlacePtr = std::shared_ptr<const Place>;
+
+  /// The sessions that a flush has taken on; those that it has not come to, however it ends, are given back.
+  class Flushing {
+   public:
+    explicit Flushing(JsonDirectoryStore& store);
+    ~Flushing();
+    Flushing(const Flushing&) = delete;
+    Flushing& operator=(const Flushing&) = delete;
+    std::set<SessionId> ids;
+
+   private:
+    JsonDirectoryStore& store_;
+  };
 
   Async<Written> do_save(SessionPtr session, SaveOptions options) override;
   Async<SessionPtr> do_load(SessionId id, LoadOptions options) override;
@@ -59,7 +72,7 @@ class JsonDirectoryStore final : public SessionStore {
   const Stamper stamper_;
   Layout layout_;
   std::mutex mutex_;
-  std::set<SessionId> unsettled_;  // protected by mutex_
+  std::set<SessionId> unsettled_;  // written with less than power since the last flush; protected by mutex_
 };
 
 }  // namespace sessile::json_directory
