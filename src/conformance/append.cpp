@@ -8,17 +8,22 @@ namespace {
 
 std::vector<Message> numbered(int first, int count) {
   std::vector<Message> messages;
-  for (int i = 0; i < count; ++i) messages.emplace_back("assistant", first + i);
+  for (int i = 0; i < count; ++i)
+    messages.emplace_back("assistant", first + i);
   return messages;
 }
 
-AppendOptions keyed(std::string key) { return AppendOptions().idempotency_key(std::move(key)); }
+AppendOptions keyed(std::string key) {
+  return AppendOptions().idempotency_key(std::move(key));
+}
 
 void order(Context& c) {
   Subject& store = c.open();
   Session session = c.saved(store);
-  for (int first = 0; first < 12; first += 3) c.get("append", store.append(session.id, numbered(first, 3)));
-  for (const Message& message : numbered(0, 12)) session.add_message(message);
+  for (int first = 0; first < 12; first += 3)
+    c.get("append", store.append(session.id, numbered(first, 3)));
+  for (const Message& message : numbered(0, 12))
+    session.add_message(message);
   same_session("the session appended to", c.load(store, session.id), session);
 }
 
@@ -46,9 +51,11 @@ void nothing(Context& c) {
   const Session before = c.load(store, session.id);
   c.get("appending no messages", store.append(session.id, std::vector<Message>()));
   equal("the revision after appending nothing", c.load(store, session.id).revision, before.revision);
-  c.refuse("appending nothing to what is not there", Errc::not_found, store.append(c.id("no"), std::vector<Message>()));
-  c.refuse("appending nothing to another revision", Errc::conflict,
-           store.append(session.id, std::vector<Message>(), AppendOptions().if_revision(before.revision + 9)));
+  c.refuse("appending nothing to what is not there", Errc::not_found,
+           store.append(c.id("no"), std::vector<Message>()));
+  c.refuse(
+      "appending nothing to another revision", Errc::conflict,
+      store.append(session.id, std::vector<Message>(), AppendOptions().if_revision(before.revision + 9)));
 }
 
 void if_revision(Context& c) {
@@ -58,7 +65,8 @@ void if_revision(Context& c) {
   c.refuse("appending to another revision", Errc::conflict,
            store.append(session.id, Message("user", "x"), AppendOptions().if_revision(stored + 5)));
   same_session("the session after the conflict", c.load(store, session.id), session);
-  c.get("appending to that revision", store.append(session.id, Message("user", "x"), AppendOptions().if_revision(stored)));
+  c.get("appending to that revision",
+        store.append(session.id, Message("user", "x"), AppendOptions().if_revision(stored)));
   same_session("the session appended to", c.load(store, session.id), session.add_message("user", "x"));
 }
 
@@ -85,7 +93,8 @@ void concurrent(Context& c) {
   Subject& store = c.open();
   const Session session = c.saved(store);
   std::vector<asio::awaitable<void>> work;
-  for (int i = 0; i < 8; ++i) work.push_back(append_in_pairs(&store, session.id, std::to_string(i), 20));
+  for (int i = 0; i < 8; ++i)
+    work.push_back(append_in_pairs(&store, session.id, std::to_string(i), 20));
   c.together(std::move(work));
   const Session loaded = c.load(store, session.id);
   equal("messages after 8 × 20 appends of two", loaded.messages.size(), 321u);
@@ -141,9 +150,11 @@ void remembers_64(Context& c) {
   Subject& store = c.open();
   c.need_idempotent_append(store);
   const Session session = c.saved(store);
-  for (int i = 0; i < 64; ++i) c.get("append", store.append(session.id, numbered(i, 1), keyed("k" + std::to_string(i))));
+  for (int i = 0; i < 64; ++i)
+    c.get("append", store.append(session.id, numbered(i, 1), keyed("k" + std::to_string(i))));
   for (int i = 0; i < 64; ++i) {
-    const Written again = c.get("append again", store.append(session.id, numbered(i, 1), keyed("k" + std::to_string(i))));
+    const Written again =
+        c.get("append again", store.append(session.id, numbered(i, 1), keyed("k" + std::to_string(i))));
     expect("the key " + std::to_string(i) + " of 64 to be remembered", again.replayed);
   }
   c.get("a 65th append", store.append(session.id, numbered(64, 1), keyed("k64")));
@@ -155,13 +166,15 @@ void key_length(Context& c) {
   Subject& store = c.open();
   c.need_idempotent_append(store);
   const Session session = c.saved(store);
-  for (const std::string& key : {std::string(1, 'k'), std::string(200, 'k'), std::string("\xF0\x9F\xA6\x91 /\n")}) {
+  for (const std::string& key :
+       {std::string(1, 'k'), std::string(200, 'k'), std::string("\xF0\x9F\xA6\x91 /\n")}) {
     c.get("append", store.append(session.id, numbered(0, 1), keyed(key)));
     expect("the key " + show(key) + " to be remembered",
            c.get("append again", store.append(session.id, numbered(0, 1), keyed(key))).replayed);
   }
   for (const std::string& key : {std::string(201, 'k'), std::string("\xff")}) {
-    c.refuse("the key " + show(key), Errc::invalid_argument, store.append(session.id, numbered(0, 1), keyed(key)));
+    c.refuse("the key " + show(key), Errc::invalid_argument,
+             store.append(session.id, numbered(0, 1), keyed(key)));
   }
   equal("messages", c.load(store, session.id).messages.size(), 4u);
 }
@@ -221,7 +234,8 @@ void race_of_one_key(Context& c) {
     const Session session = c.saved(store, std::to_string(round));
     const auto writers = std::make_shared<std::atomic<int>>(0);
     std::vector<asio::awaitable<void>> work;
-    for (int i = 0; i < 8; ++i) work.push_back(append_once(&store, session.id, writers));
+    for (int i = 0; i < 8; ++i)
+      work.push_back(append_once(&store, session.id, writers));
     c.together(std::move(work));
     equal("how many of 8 appends with one key wrote", writers->load(), 1);
     equal("messages", c.load(store, session.id).messages.size(), 3u);
@@ -239,8 +253,10 @@ std::vector<Entry> append_behaviours() {
       {"append.if_revision", "An append that expects another revision is refused", if_revision},
       {"append.keeps_the_rest", "An append changes nothing but the messages", keeps_the_rest},
       {"append.concurrent", "Of concurrent appends none is lost, torn or out of order", concurrent},
-      {"append.replay", "An append replayed under its key writes nothing and returns the first result", replay},
-      {"append.replay_before_revision", "A replay is recognised before the revision is looked at", replay_before_revision},
+      {"append.replay", "An append replayed under its key writes nothing and returns the first result",
+       replay},
+      {"append.replay_before_revision", "A replay is recognised before the revision is looked at",
+       replay_before_revision},
       {"append.key_reused", "Other messages under a used key are refused", key_reused},
       {"append.remembers_64", "The last 64 keys are remembered", remembers_64},
       {"append.key_length", "Keys are 1 to 200 bytes of UTF-8", key_length},

@@ -7,7 +7,9 @@ namespace {
 
 constexpr std::size_t kShownBytes = 120;
 
-bool is_integer(const json::value& value) { return value.is_int64() || value.is_uint64(); }
+bool is_integer(const json::value& value) {
+  return value.is_int64() || value.is_uint64();
+}
 
 std::optional<std::string> object_difference(const json::object& a, const json::object& b) {
   for (const auto& [key, value] : a) {
@@ -79,15 +81,21 @@ std::string show(const json::value& value) {
   return text.size() <= kShownBytes ? text : text.substr(0, kShownBytes) + " …";
 }
 
-std::string show(const Timestamp& time) { return time.is_set() ? time.text() : "no time"; }
-std::string show(const Error& error) { return error.message(); }
+std::string show(const Timestamp& time) {
+  return time.is_set() ? time.text() : "no time";
+}
+std::string show(const Error& error) {
+  return error.message();
+}
 
 std::string show(Durability value) {
   constexpr const char* kNames[] = {"none", "process", "power"};
   return kNames[static_cast<int>(value)];
 }
 
-std::string show(Completeness value) { return value == Completeness::whole ? "whole" : "partial"; }
+std::string show(Completeness value) {
+  return value == Completeness::whole ? "whole" : "partial";
+}
 
 void fail(std::string_view what, const std::string& expected, const std::string& got) {
   const std::string about = what.empty() ? std::string() : std::string(what) + ": ";

@@ -32,12 +32,24 @@ std::string show(std::string_view text);  ///< quoted, control characters escape
 std::string show(const json::value& value);
 std::string show(const Timestamp& time);
 std::string show(const Error& error);
-inline std::string show(const std::string& text) { return show(std::string_view(text)); }
-inline std::string show(const char* text) { return show(std::string_view(text)); }
-inline std::string show(const SessionId& id) { return show(id.str()); }
-inline std::string show(const AgentId& id) { return show(id.str()); }
-inline std::string show(bool value) { return value ? "true" : "false"; }
-inline std::string show(std::integral auto value) { return std::to_string(value); }
+inline std::string show(const std::string& text) {
+  return show(std::string_view(text));
+}
+inline std::string show(const char* text) {
+  return show(std::string_view(text));
+}
+inline std::string show(const SessionId& id) {
+  return show(id.str());
+}
+inline std::string show(const AgentId& id) {
+  return show(id.str());
+}
+inline std::string show(bool value) {
+  return value ? "true" : "false";
+}
+inline std::string show(std::integral auto value) {
+  return std::to_string(value);
+}
 std::string show(Durability value);
 std::string show(Completeness value);
 template <class T>
@@ -47,7 +59,8 @@ std::string show(const std::optional<T>& value) {
 template <class T>
 std::string show_all(const T& items) {
   std::string text = "[";
-  for (const auto& item : items) text += (text.size() > 1 ? ", " : "") + show(item);
+  for (const auto& item : items)
+    text += (text.size() > 1 ? ", " : "") + show(item);
   return text + "]";
 }
 template <class T>
@@ -92,8 +105,8 @@ Error refused(std::string_view what, Errc code, Result<T> result) {
   return error;
 }
 
-/// Where two JSON values differ, as a JSON pointer; empty when they don't. Doubles are compared bit by bit, integers
-/// by value, objects without regard to order.
+/// Where two JSON values differ, as a JSON pointer; empty when they don't. Doubles are compared bit by bit,
+/// integers by value, objects without regard to order.
 std::optional<std::string> difference(const json::value& a, const json::value& b);
 void same_json(std::string_view what, const json::value& actual, const json::value& expected);
 

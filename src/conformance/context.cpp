@@ -47,11 +47,13 @@ Context::Context(Harness harness, SubjectFactory subjects, std::chrono::seconds 
       prefix_("c" + SessionId::random().str().substr(0, 8) + "-"),
       io_(std::make_shared<asio::io_context>()) {}
 
-// Coroutines refer to the handles, so they go first. What hangs may yet be resumed: it is left behind, loop and all.
+// Coroutines refer to the handles, so they go first. What hangs may yet be resumed: it is left behind, loop
+// and all.
 Context::~Context() {
   io_.reset();
   if (!hung_) return;
-  for (auto& handle : handles_) (void)handle.release();
+  for (auto& handle : handles_)
+    (void)handle.release();
 }
 
 Subject& Context::keep(std::string_view hook, Result<StorePtr> opened) {
@@ -60,11 +62,14 @@ Subject& Context::keep(std::string_view hook, Result<StorePtr> opened) {
   return *handles_.back();
 }
 
-Subject& Context::open(OpenOptions options) { return keep("opening the store", harness_.open(std::move(options))); }
+Subject& Context::open(OpenOptions options) {
+  return keep("opening the store", harness_.open(std::move(options)));
+}
 
 Subject& Context::reopen(OpenOptions options) {
   if (!harness_.reopen) throw Skip("the harness has no reopen hook");
-  for (const auto& handle : handles_) run(handle->close()).ignore();
+  for (const auto& handle : handles_)
+    run(handle->close()).ignore();
   return keep("reopening the store", harness_.reopen(std::move(options)));
 }
 
@@ -96,7 +101,9 @@ void Context::need_idempotent_append(Subject& store) const {
   if (!store.capabilities().idempotent_append) throw Skip("the store does not claim idempotent_append");
 }
 
-SessionId Context::id(std::string_view suffix) { return exactly(prefix_ + std::string(suffix)); }
+SessionId Context::id(std::string_view suffix) {
+  return exactly(prefix_ + std::string(suffix));
+}
 
 SessionId Context::exactly(std::string text) {
   made_.emplace_back(text);
@@ -164,7 +171,8 @@ std::vector<std::string> Context::walk(Subject& store, ListQuery query) {
   std::vector<std::string> ids;
   for (;;) {
     const Page<SessionSummary> page = get("listing", store.list(query));
-    for (const SessionSummary& summary : page.items) ids.push_back(summary.id.str());
+    for (const SessionSummary& summary : page.items)
+      ids.push_back(summary.id.str());
     if (page.next.empty()) return ids;
     expect("a page that has a next one to hold something", !page.items.empty(), "an empty page");
     query.cursor(page.next);
@@ -175,7 +183,8 @@ void Context::clean_up() noexcept try {
   Result<StorePtr> fresh = harness_.open(OpenOptions());
   if (fresh) handles_.push_back(subjects_(*fresh));
   for (const auto& handle : handles_) {
-    for (const SessionId& id : made_) run(handle->store()->remove(id)).ignore();
+    for (const SessionId& id : made_)
+      run(handle->store()->remove(id)).ignore();
   }
   for (const SessionId& id : corrupted_) {
     if (harness_.discard) harness_.discard(id).ignore();

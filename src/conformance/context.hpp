@@ -26,7 +26,8 @@ class ManualClock : public Clock {
   std::atomic<std::int64_t> micros_;
 };
 
-/// One run of one behaviour. Used by the thread of the behaviour alone; the coroutines it starts must not touch it.
+/// One run of one behaviour. Used by the thread of the behaviour alone; the coroutines it starts must not
+/// touch it.
 ///
 /// Every Subject lives until the end of the context, unless it is dropped.
 class Context {

@@ -31,7 +31,8 @@ void if_absent(Context& c) {
   Subject& store = c.open();
   const Session session = c.session();
   c.get("creating", store.save(session, SaveOptions().if_absent()));
-  c.refuse("creating again", Errc::conflict, store.save(Session(session).set_title("x"), SaveOptions().if_absent()));
+  c.refuse("creating again", Errc::conflict,
+           store.save(Session(session).set_title("x"), SaveOptions().if_absent()));
   same_session("the session first created", c.load(store, session.id), session);
 }
 

@@ -23,14 +23,24 @@ void comes_back(Context& c, const std::string& text) {
 }
 
 void unicode(Context& c) {
-  comes_back(c, "\xF0\x9F\xA6\x91 e\xCC\x81 \xC3\xA9 \xE2\x80\x8F \xEF\xBF\xBF \xF4\x8F\xBF\xBF \xEF\xBB\xBF");
+  comes_back(c,
+             "\xF0\x9F\xA6\x91 e\xCC\x81 \xC3\xA9 \xE2\x80\x8F \xEF\xBF\xBF \xF4\x8F\xBF\xBF \xEF\xBB\xBF");
 }
 
-void separators(Context& c) { comes_back(c, "a\xE2\x80\xA8" "b\xE2\x80\xA9" "c"); }
+void separators(Context& c) {
+  comes_back(c,
+             "a\xE2\x80\xA8"
+             "b\xE2\x80\xA9"
+             "c");
+}
 
-void controls(Context& c) { comes_back(c, "\" \\ / \b\f\n\r\t \x01\x1f\x7f </script> \\u0041"); }
+void controls(Context& c) {
+  comes_back(c, "\" \\ / \b\f\n\r\t \x01\x1f\x7f </script> \\u0041");
+}
 
-void nul(Context& c) { comes_back(c, "before\0after"s); }
+void nul(Context& c) {
+  comes_back(c, "before\0after"s);
+}
 
 /// Every place that `spoil` is tried in, each refused without a trace.
 void refused_everywhere(Context& c, const std::string& text) {
@@ -55,10 +65,13 @@ void refused_everywhere(Context& c, const std::string& text) {
 }
 
 void invalid_utf8(Context& c) {
-  for (const char* text : {"\xff", "a\xC3", "\xC0\xAF", "\xF4\x90\x80\x80"}) refused_everywhere(c, text);
+  for (const char* text : {"\xff", "a\xC3", "\xC0\xAF", "\xF4\x90\x80\x80"})
+    refused_everywhere(c, text);
 }
 
-void lone_surrogates(Context& c) { refused_everywhere(c, "\xED\xA0\x80"); }
+void lone_surrogates(Context& c) {
+  refused_everywhere(c, "\xED\xA0\x80");
+}
 
 void invalid_append(Context& c) {
   Subject& store = c.open();
@@ -84,7 +97,8 @@ void shadowing_extra(Context& c) {
   bad[2].trajectory.push_back(TrajectoryStep("t"));
   bad[2].trajectory.front().extra["call_id"] = "other";
   for (const Session& session : bad) {
-    c.refuse("saving an extra field with the name of a known one", Errc::invalid_argument, store.save(session));
+    c.refuse("saving an extra field with the name of a known one", Errc::invalid_argument,
+             store.save(session));
     c.absent(store, session.id);
   }
 }

@@ -9,12 +9,15 @@ namespace {
 
 using namespace std::string_literals;
 
-/// Saves a session under each of these ids, and finds each again: alone, in a listing and after the others' removal.
+/// Saves a session under each of these ids, and finds each again: alone, in a listing and after the others'
+/// removal.
 void are_distinct(Context& c, const std::vector<std::string>& ids) {
   Subject& store = c.open();
   const AgentId agent = c.agent();
   for (const std::string& id : ids) {
-    const Session session = Session(c.exactly(id)).set_agent(agent).set_title("of " + std::to_string(id.size()))
+    const Session session = Session(c.exactly(id))
+                                .set_agent(agent)
+                                .set_title("of " + std::to_string(id.size()))
                                 .set_metadata("id", id);
     c.get("saving the id " + show(id), store.save(session, SaveOptions().if_absent()));
   }
@@ -34,7 +37,8 @@ void are_distinct(Context& c, const std::vector<std::string>& ids) {
 
 void one_to_200_bytes(Context& c) {
   std::string emojis;
-  for (int i = 0; i < 50; ++i) emojis += "\xF0\x9F\xA6\x91";
+  for (int i = 0; i < 50; ++i)
+    emojis += "\xF0\x9F\xA6\x91";
   are_distinct(c, {"i", std::string(200, 'n'), std::string(199, 'n'), std::string(200, '%'), emojis});
 }
 
@@ -48,55 +52,68 @@ void refused_id(Context& c, const SessionId& id) {
   c.refuse("appending" + with, Errc::invalid_argument, store.append(id, Message("user", "x")));
 }
 
-void too_long(Context& c) { refused_id(c, c.exactly(std::string(201, 'n'))); }
-void empty(Context& c) { refused_id(c, SessionId()); }
-void nul(Context& c) { refused_id(c, c.exactly("a\0b"s)); }
+void too_long(Context& c) {
+  refused_id(c, c.exactly(std::string(201, 'n')));
+}
+void empty(Context& c) {
+  refused_id(c, SessionId());
+}
+void nul(Context& c) {
+  refused_id(c, c.exactly("a\0b"s));
+}
 void invalid_utf8(Context& c) {
   refused_id(c, c.exactly("\xff"));
   refused_id(c, c.exactly("a\xED\xA0\x80"));
 }
 
 void path_like(Context& c) {
-  are_distinct(c, {"..", ".", "...", "../x", "../../x", "/etc/x", "/", "a/b", "a\\b", "b", "x", "./x", ".hidden",
-                   "C:\\x", "~", "-rf", "sessions/x", "agents", "locks"});
+  are_distinct(c, {"..", ".", "...", "../x", "../../x", "/etc/x", "/", "a/b", "a\\b", "b", "x", "./x",
+                   ".hidden", "C:\\x", "~", "-rf", "sessions/x", "agents", "locks"});
 }
 
 void spaces_and_controls(Context& c) {
-  are_distinct(c, {" ", "  ", "a b", "a  b", " a", "a ", "a", "a\n", "\na", "a\tb", "a\rb", "\x01", "\x7f", "\x1b[31m",
-                   "a\xC2\xA0" "b"});
+  are_distinct(
+      c, {" ", "  ", "a b", "a  b", " a", "a ", "a", "a\n", "\na", "a\tb", "a\rb", "\x01", "\x7f", "\x1b[31m",
+          "a\xC2\xA0"
+          "b"});
 }
 
-void case_variants(Context& c) { are_distinct(c, {"A", "a", "Straße", "STRASSE", "Ab", "aB", "AB", "ab"}); }
+void case_variants(Context& c) {
+  are_distinct(c, {"A", "a", "Straße", "STRASSE", "Ab", "aB", "AB", "ab"});
+}
 
 void normal_forms(Context& c) {
   are_distinct(c, {"caf\xC3\xA9", "cafe\xCC\x81", "\xEF\xAC\x81", "fi", "\xE2\x84\xAA", "K"});
 }
 
 void file_suffixes(Context& c) {
-  are_distinct(c, {"x", "x.json", "x.lock", "x.json.lock", "x.tmp", "x.json.tmp", "x.jsonl", "x.jsonl.lock", ".lock",
-                   ".json", "x.json.json"});
+  are_distinct(c, {"x", "x.json", "x.lock", "x.json.lock", "x.tmp", "x.json.tmp", "x.jsonl", "x.jsonl.lock",
+                   ".lock", ".json", "x.json.json"});
 }
 
 void percent_signs(Context& c) {
-  are_distinct(c, {"%", "%2e", "%2E", "%%", "%252e", ".", "%00", "%2f", "%2F", "/", "%~", "%-", "a%20b", "a b", "a+b"});
+  are_distinct(c, {"%", "%2e", "%2E", "%%", "%252e", ".", "%00", "%2f", "%2F", "/", "%~", "%-", "a%20b",
+                   "a b", "a+b"});
 }
 
 void emoji(Context& c) {
-  are_distinct(c, {"\xF0\x9F\xA6\x91", "\xF0\x9F\xA6\x90", "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB", "a\xE2\x80\xA8"});
+  are_distinct(c, {"\xF0\x9F\xA6\x91", "\xF0\x9F\xA6\x90", "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB",
+                   "a\xE2\x80\xA8"});
 }
 
 void long_tails(Context& c) {
   const std::string head(180, 'h');
   const std::string slashes(190, '/');
-  are_distinct(c, {head, head + "a", head + "b", head + "ab", std::string(199, 'h') + "1", std::string(199, 'h') + "2",
-                   slashes, slashes + "1", slashes + "2"});
+  are_distinct(c, {head, head + "a", head + "b", head + "ab", std::string(199, 'h') + "1",
+                   std::string(199, 'h') + "2", slashes, slashes + "1", slashes + "2"});
 }
 
 void order_by_bytes(Context& c) {
   Subject& store = c.open();
   const std::string prefix = c.id().str();
   std::vector<std::string> ids;
-  for (const char* tail : {"Z", "a", "\xC3\xA9", "~", "_", "-", "10", "9", "\xF0\x9F\xA6\x91", "\xEF\xBF\xBF", "a ", "aa"}) {
+  for (const char* tail :
+       {"Z", "a", "\xC3\xA9", "~", "_", "-", "10", "9", "\xF0\x9F\xA6\x91", "\xEF\xBF\xBF", "a ", "aa"}) {
     ids.push_back(c.id(tail).str());
     c.get("saving", store.save(Session(ids.back()).set_agent(c.agent())));
   }
@@ -106,8 +123,17 @@ void order_by_bytes(Context& c) {
 
 void agents(Context& c) {
   Subject& store = c.open();
-  const std::vector<std::string> agents = {"../x", "a/b", "\xF0\x9F\xA6\x91", "Agent", "agent", "x.json", " ", "%2f", "/",
-                                           std::string(200, 'a'), std::string(199, 'a')};
+  const std::vector<std::string> agents = {"../x",
+                                           "a/b",
+                                           "\xF0\x9F\xA6\x91",
+                                           "Agent",
+                                           "agent",
+                                           "x.json",
+                                           " ",
+                                           "%2f",
+                                           "/",
+                                           std::string(200, 'a'),
+                                           std::string(199, 'a')};
   std::map<std::string, std::string> ids;
   for (const std::string& agent : agents) {
     ids[agent] = c.id(std::to_string(ids.size())).str();
@@ -128,7 +154,8 @@ void refused_agents(Context& c) {
     c.refuse("saving for the agent " + show(agent), Errc::invalid_argument, store.save(session));
     c.absent(store, session.id);
     c.refuse("list_for_agent of " + show(agent), Errc::invalid_argument, store.list_for_agent(agent));
-    c.refuse("list of the agent " + show(agent), Errc::invalid_argument, store.list(ListQuery().agent(agent)));
+    c.refuse("list of the agent " + show(agent), Errc::invalid_argument,
+             store.list(ListQuery().agent(agent)));
   }
 }
 

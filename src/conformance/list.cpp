@@ -41,7 +41,9 @@ void by_id(Context& c) {
   equal("the ids in order", c.walk(store, ListQuery().agent(c.agent()).order(Order::id)), expected);
 }
 
-std::vector<std::string> only(const Session& session) { return std::vector<std::string>(1, session.id.str()); }
+std::vector<std::string> only(const Session& session) {
+  return std::vector<std::string>(1, session.id.str());
+}
 
 /// Saves one session and one that differs, which the filter must leave out.
 void filtered(Context& c, const Session& in, const Session& out, const ListQuery& query) {
@@ -142,13 +144,18 @@ void summary_fields(Context& c) {
 void titles(Context& c) {
   Subject& store = c.open();
   std::string long_line;
-  for (int i = 0; i < 70; ++i) long_line += "\xC3\xA9";
+  for (int i = 0; i < 70; ++i)
+    long_line += "\xC3\xA9";
   const std::string cut = long_line.substr(0, 120);
   Session from_metadata = c.session("1").set_metadata("title", "From metadata");
-  Session from_message = Session(c.id("2")).set_agent(c.agent()).add_message("system", "no").add_message("user", "First line\nsecond");
+  Session from_message = Session(c.id("2"))
+                             .set_agent(c.agent())
+                             .add_message("system", "no")
+                             .add_message("user", "First line\nsecond");
   Session long_title = Session(c.id("3")).set_agent(c.agent()).add_message("user", long_line);
   Session none = Session(c.id("4")).set_agent(c.agent());
-  for (const Session& session : {from_metadata, from_message, long_title, none}) c.get("save", store.save(session));
+  for (const Session& session : {from_metadata, from_message, long_title, none})
+    c.get("save", store.save(session));
   equal("the title of metadata", summary_of(c, store, from_metadata.id).title, "From metadata");
   equal("the title of the first user message", summary_of(c, store, from_message.id).title, "First line");
   equal("the title when there is none", summary_of(c, store, none.id).title, "");
@@ -162,7 +169,8 @@ void titles(Context& c) {
 void follows_writes(Context& c) {
   Subject& store = c.open();
   const std::string first = c.saved(store, "1").id.str(), second = c.saved(store, "2").id.str();
-  equal("the newest first", c.walk(store, ListQuery().agent(c.agent())), std::vector<std::string>({second, first}));
+  equal("the newest first", c.walk(store, ListQuery().agent(c.agent())),
+        std::vector<std::string>({second, first}));
   c.get("append", store.append(first, Message("user", "x")));
   equal("message_count after an append", summary_of(c, store, first).message_count, 2u);
   equal("the one appended to first", c.walk(store, ListQuery().agent(c.agent())),
@@ -180,12 +188,15 @@ void agent_moves(Context& c) {
   c.get("save", store.save(session.set_agent(new_agent)));
   equal("the ids of the old agent", c.walk(store, ListQuery().agent(old_agent)), std::vector<std::string>());
   equal("the ids of the new agent", c.walk(store, ListQuery().agent(new_agent)), only(session));
-  equal("sessions of the old agent", c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(), 0u);
+  equal("sessions of the old agent", c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(),
+        0u);
   c.get("update", store.update(session.id, [last](Session& s) { s.set_agent(last); }));
-  equal("sessions of the agent before", c.get("list_for_agent", store.list_for_agent(new_agent)).items.size(), 0u);
+  equal("sessions of the agent before", c.get("list_for_agent", store.list_for_agent(new_agent)).items.size(),
+        0u);
   equal("sessions of the last agent", c.get("list_for_agent", store.list_for_agent(last)).items.size(), 1u);
   c.get("save", store.save(session.set_agent(old_agent)));
-  equal("sessions of the first agent again", c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(), 1u);
+  equal("sessions of the first agent again",
+        c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(), 1u);
 }
 
 void ids_are_global(Context& c) {
@@ -213,7 +224,8 @@ std::vector<Entry> list_behaviours() {
       {"list.filters_combine", "A session must pass every filter", filters_combine},
       {"list.nothing_there", "Listing nothing is an empty page", nothing_there},
       {"list.summary_fields", "A summary has every field of its session", summary_fields},
-      {"list.titles", "A title is the session's, its metadata's or the first user message's first line", titles},
+      {"list.titles", "A title is the session's, its metadata's or the first user message's first line",
+       titles},
       {"list.follows_writes", "Listings follow every write at once", follows_writes},
       {"agents.moves", "A session is listed only under its new agent", agent_moves},
       {"agents.ids_are_global", "An agent does not scope ids", ids_are_global},

@@ -60,7 +60,8 @@ void race(Context& c) {
     const Session session = c.saved(store, std::to_string(round));
     const Count winners = std::make_shared<std::atomic<int>>(0);
     std::vector<asio::awaitable<void>> work;
-    for (int i = 0; i < 8; ++i) work.push_back(remove_any(&store, session.id, winners));
+    for (int i = 0; i < 8; ++i)
+      work.push_back(remove_any(&store, session.id, winners));
     c.together(std::move(work));
     equal("how many of 8 removed the session", winners->load(), 1);
   }
@@ -83,7 +84,8 @@ void race_with_save(Context& c) {
   for (int round = 0; round < 20; ++round) {
     const Session session = c.saved(store, std::to_string(round));
     const Revision revision = c.load(store, session.id).revision;
-    const Count winners = std::make_shared<std::atomic<int>>(0), removers = std::make_shared<std::atomic<int>>(0);
+    const Count winners = std::make_shared<std::atomic<int>>(0),
+                removers = std::make_shared<std::atomic<int>>(0);
     std::vector<asio::awaitable<void>> work;
     for (int i = 0; i < 3; ++i) {
       work.push_back(save_exactly(&store, session, revision, winners));

@@ -21,7 +21,8 @@ void raised_by_one(Context& c) {
   const Session session = c.session();
   const Revision first = c.get("the first save", store.save(session)).revision;
   equal("the revision of a second save", c.get("save", store.save(session)).revision, first + 1);
-  equal("the revision of an append", c.get("append", store.append(session.id, Message("user", "x"))).revision, first + 2);
+  equal("the revision of an append", c.get("append", store.append(session.id, Message("user", "x"))).revision,
+        first + 2);
   const SessionPtr updated = c.get("update", store.update(session.id, [](Session& s) { s.set_title("t"); }));
   equal("the revision of an update", updated->revision, first + 3);
   equal("the revision loaded", c.load(store, session.id).revision, first + 3);
@@ -34,10 +35,12 @@ void if_number(Context& c) {
   Session changed = session;
   changed.set_title("changed");
   for (const Revision wrong : {stored + 1000, Revision{1}}) {
-    c.refuse("saving if another revision is stored", Errc::conflict, store.save(changed, SaveOptions().if_revision(wrong)));
+    c.refuse("saving if another revision is stored", Errc::conflict,
+             store.save(changed, SaveOptions().if_revision(wrong)));
     same_session("the session after the conflict", c.load(store, session.id), session);
   }
-  const Written written = c.get("saving if that revision is stored", store.save(changed, SaveOptions().if_revision(stored)));
+  const Written written =
+      c.get("saving if that revision is stored", store.save(changed, SaveOptions().if_revision(stored)));
   equal("the revision", written.revision, stored + 1);
   same_session("the session after the swap", c.load(store, session.id), changed);
 }
@@ -46,7 +49,8 @@ void conflict_tells(Context& c) {
   Subject& store = c.open();
   const Session session = c.saved(store);
   const Revision stored = c.load(store, session.id).revision;
-  Error error = c.refuse("saving", Errc::conflict, store.save(session, SaveOptions().if_revision(stored + 7)));
+  Error error =
+      c.refuse("saving", Errc::conflict, store.save(session, SaveOptions().if_revision(stored + 7)));
   equal("the revision expected", error.expected(), std::optional(stored + 7));
   equal("the revision found", error.actual(), std::optional(stored));
   error = c.refuse("creating over", Errc::conflict, store.save(session, SaveOptions().if_absent()));
@@ -69,7 +73,8 @@ void ignored_by_save(Context& c) {
   Session session = c.saved(store);
   const Revision first = c.load(store, session.id).revision;
   session.revision = 12345;
-  equal("the revision after saving a value of revision 12345", c.get("save", store.save(session)).revision, first + 1);
+  equal("the revision after saving a value of revision 12345", c.get("save", store.save(session)).revision,
+        first + 1);
 }
 
 void unchanged_since(Context& c) {
@@ -79,7 +84,8 @@ void unchanged_since(Context& c) {
   c.refuse("saving it again", Errc::conflict, store.save(fresh, SaveOptions().unchanged_since(fresh)));
   const Session loaded = c.load(store, fresh.id);
   c.get("saving what was loaded", store.save(loaded, SaveOptions().unchanged_since(loaded)));
-  c.refuse("saving what is one revision behind", Errc::conflict, store.save(loaded, SaveOptions().unchanged_since(loaded)));
+  c.refuse("saving what is one revision behind", Errc::conflict,
+           store.save(loaded, SaveOptions().unchanged_since(loaded)));
 }
 
 void recreated(Context& c) {
@@ -105,7 +111,8 @@ void still_clock(Context& c) {
           Timestamp(start + microseconds(write)));
   }
   clock->advance(microseconds(1000));
-  equal("updated_at when the clock moved", c.get("save", store.save(session)).updated_at, Timestamp(clock->now()));
+  equal("updated_at when the clock moved", c.get("save", store.save(session)).updated_at,
+        Timestamp(clock->now()));
 }
 
 void backward_clock(Context& c) {
@@ -117,7 +124,8 @@ void backward_clock(Context& c) {
   clock->advance(-std::chrono::hours(1));
   equal("updated_at of a save on a clock that went back", c.get("save", store.save(session)).updated_at,
         Timestamp(start + microseconds(1)));
-  equal("updated_at of an append on it", c.get("append", store.append(session.id, Message("user", "x"))).updated_at,
+  equal("updated_at of an append on it",
+        c.get("append", store.append(session.id, Message("user", "x"))).updated_at,
         Timestamp(start + microseconds(2)));
   const SessionPtr updated = c.get("update", store.update(session.id, [](Session& s) { s.set_title("t"); }));
   equal("updated_at of an update on it", updated->updated_at, Timestamp(start + microseconds(3)));
@@ -132,7 +140,8 @@ void created_stays(Context& c) {
   clock->advance(std::chrono::hours(1));
   session.created_at = clock->now();
   equal("created_at of a second save", c.get("save", store.save(session)).created_at, created);
-  equal("created_at of an append", c.get("append", store.append(session.id, Message("user", "x"))).created_at, created);
+  equal("created_at of an append", c.get("append", store.append(session.id, Message("user", "x"))).created_at,
+        created);
   c.get("update", store.update(session.id, [](Session& s) { s.set_title("t"); }));
   equal("created_at loaded", c.load(store, session.id).created_at, created);
 }
@@ -165,14 +174,16 @@ void written_is_stored(Context& c) {
   equal("the revision", all.back().revision, loaded.revision);
   equal("created_at", all.back().created_at, loaded.created_at);
   equal("updated_at", all.back().updated_at, loaded.updated_at);
-  for (const Written& written : all) expect("a first write not to be a replay", !written.replayed);
+  for (const Written& written : all)
+    expect("a first write not to be a replay", !written.replayed);
 }
 
 }  // namespace
 
 std::vector<Entry> revisions_behaviours() {
   return {
-      {"revisions.first_is_creation_time", "The first revision is the creation time in microseconds", first_is_creation_time},
+      {"revisions.first_is_creation_time", "The first revision is the creation time in microseconds",
+       first_is_creation_time},
       {"revisions.raised_by_one", "Save, append and update raise the revision by one", raised_by_one},
       {"revisions.if_number", "A save that expects another revision is refused", if_number},
       {"revisions.conflict_tells", "A conflict tells the revisions expected and found", conflict_tells},

@@ -34,7 +34,8 @@ void every_field(Context& c) {
 }
 
 const json::object& unknown_fields() {
-  static const json::object fields{{"vendor_id", 17}, {"nested", json::object{{"deep", json::array{1, nullptr}}}}};
+  static const json::object fields{{"vendor_id", 17},
+                                   {"nested", json::object{{"deep", json::array{1, nullptr}}}}};
   return fields;
 }
 
@@ -72,7 +73,9 @@ void nested_json(Context& c) {
   comes_back(c, session);
 }
 
-void empty_session(Context& c) { comes_back(c, Session(c.id())); }
+void empty_session(Context& c) {
+  comes_back(c, Session(c.id()));
+}
 
 void empty_agent(Context& c) {
   Session session = c.session();
@@ -90,18 +93,19 @@ void large_session(Context& c) {
 
 void integers(Context& c) {
   Session session = c.session();
-  session.set_metadata("integers", json::array{std::numeric_limits<std::int64_t>::min(),
-                                               std::numeric_limits<std::int64_t>::max(),
-                                               std::numeric_limits<std::uint64_t>::max(), 0, -1,
-                                               9007199254740993, -9007199254740993});
+  session.set_metadata(
+      "integers",
+      json::array{std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(),
+                  std::numeric_limits<std::uint64_t>::max(), 0, -1, 9007199254740993, -9007199254740993});
   comes_back(c, session);
 }
 
 void doubles(Context& c) {
   Session session = c.session();
-  session.set_metadata("doubles", json::array{-0.0, 0.0, 5e-324, -5e-324, 1.7976931348623157e308, 0.1, 1.0 / 3, 1.0,
-                                              -2.0, 1e21, 1e-7, 2.2250738585072014e-308, 123456789012345680.0,
-                                              9007199254740993.0, 4.35, 0.30000000000000004});
+  session.set_metadata(
+      "doubles", json::array{-0.0, 0.0, 5e-324, -5e-324, 1.7976931348623157e308, 0.1, 1.0 / 3, 1.0, -2.0,
+                             1e21, 1e-7, 2.2250738585072014e-308, 123456789012345680.0, 9007199254740993.0,
+                             4.35, 0.30000000000000004});
   comes_back(c, session);
 }
 

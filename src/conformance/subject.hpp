@@ -13,7 +13,8 @@ namespace sessile::conformance {
 /// The operations of one store handle, in every call shape that the behaviours use.
 ///
 /// Forwards to the store. Virtual only so that the tests of this suite can break what the public functions of
-/// SessionStore enforce by themselves (ids, UTF-8, executors, cancellation), which no implementor could break.
+/// SessionStore enforce by themselves (ids, UTF-8, executors, cancellation), which no implementor could
+/// break.
 class Subject {
  public:
   explicit Subject(StorePtr store) : store_(std::move(store)) {}

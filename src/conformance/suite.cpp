@@ -45,16 +45,18 @@ Report run_entry(const Harness& harness, const SubjectFactory& subjects, std::st
                  const Entry& entry, RunOptions options) {
   std::promise<Report> promise;
   std::future<Report> future = promise.get_future();
-  // A store may block its caller for ever, so the behaviour has a thread that can be left behind with all it uses.
+  // A store may block its caller for ever, so the behaviour has a thread that can be left behind with all it
+  // uses.
   std::thread thread([harness, subjects, entry, options, promise = std::move(promise),
-               report = blank_report(group, entry)]() mutable {
+                      report = blank_report(group, entry)]() mutable {
     auto context = std::make_unique<Context>(harness, subjects, options.deadline());
     judge(*context, entry, report);
     context->clean_up();
     context.reset();
     promise.set_value(std::move(report));
   });
-  // The context notices by itself an operation that only never completes, and needs some time to clean up then.
+  // The context notices by itself an operation that only never completes, and needs some time to clean up
+  // then.
   if (future.wait_for(options.deadline() * 3) == std::future_status::ready) {
     thread.join();
     return future.get();
@@ -72,7 +74,8 @@ std::optional<Report> refuse_place(const Harness& harness) {
   Result<Page<SessionSummary>> page = blocking::list(**store, ListQuery().limit(1));
   if (!page) return harness_failure("expected a listing, got " + show(page.error()));
   if (page->items.empty() && page->unreadable.empty()) return std::nullopt;
-  return harness_failure("expected an empty store, got one that holds sessions: the suite writes and removes");
+  return harness_failure(
+      "expected an empty store, got one that holds sessions: the suite writes and removes");
 }
 
 std::vector<Behaviour> behaviours() {
@@ -89,7 +92,9 @@ std::vector<Behaviour> behaviours() {
 }
 
 namespace {
-std::unique_ptr<Subject> plain_subject(StorePtr store) { return std::make_unique<Subject>(std::move(store)); }
+std::unique_ptr<Subject> plain_subject(StorePtr store) {
+  return std::make_unique<Subject>(std::move(store));
+}
 }  // namespace
 
 Report run(const Harness& harness, std::string_view slug, RunOptions options) {

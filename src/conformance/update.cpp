@@ -104,7 +104,8 @@ void concurrent(Context& c) {
   const Session session = c.saved(store);
   const Revision first = c.load(store, session.id).revision;
   std::vector<asio::awaitable<void>> work;
-  for (int i = 0; i < 8; ++i) work.push_back(increment_often(&store, session.id, 50));
+  for (int i = 0; i < 8; ++i)
+    work.push_back(increment_often(&store, session.id, 50));
   c.together(std::move(work));
   const Session loaded = c.load(store, session.id);
   same_json("the counter after 8 × 50 updates", loaded.metadata.at("counter"), 400);
@@ -161,7 +162,8 @@ asio::awaitable<void> update_until_gone(Subject* store, SessionId id) {
 }
 
 asio::awaitable<void> remove_soon(Subject* store, SessionId id, int loads) {
-  for (int i = 0; i < loads; ++i) (co_await store->load(id)).ignore();
+  for (int i = 0; i < loads; ++i)
+    (co_await store->load(id)).ignore();
   need("removing", co_await store->remove(id));
 }
 
@@ -170,7 +172,8 @@ void never_resurrects(Context& c) {
   for (int round = 0; round < 30; ++round) {
     const Session session = c.saved(store, std::to_string(round));
     std::vector<asio::awaitable<void>> work;
-    for (int i = 0; i < 3; ++i) work.push_back(update_until_gone(&store, session.id));
+    for (int i = 0; i < 3; ++i)
+      work.push_back(update_until_gone(&store, session.id));
     work.push_back(remove_soon(&store, session.id, round % 7));
     c.together(std::move(work));
     c.absent(store, session.id);
@@ -182,7 +185,8 @@ void never_resurrects(Context& c) {
 std::vector<Entry> update_behaviours() {
   return {
       {"update.applies", "An update stores and returns what the mutation made", applies},
-      {"update.error_writes_nothing", "A mutation's error is returned and nothing is written", error_writes_nothing},
+      {"update.error_writes_nothing", "A mutation's error is returned and nothing is written",
+       error_writes_nothing},
       {"update.exception_writes_nothing", "What a mutation throws becomes an error and nothing is written",
        exception_writes_nothing},
       {"update.id_change_refused", "A mutation may not change the id", id_change_refused},
