@@ -167,18 +167,22 @@ void titles(Context& c) {
 }
 
 void follows_writes(Context& c) {
-  Subject& store = c.open();
-  const std::string first = c.saved(store, "1").id.str(), second = c.saved(store, "2").id.str();
-  equal("the newest first", c.walk(store, ListQuery().agent(c.agent())),
-        std::vector<std::string>({second, first}));
-  c.get("append", store.append(first, Message("user", "x")));
-  equal("message_count after an append", summary_of(c, store, first).message_count, 2u);
-  equal("the one appended to first", c.walk(store, ListQuery().agent(c.agent())),
-        std::vector<std::string>({first, second}));
-  c.get("update", store.update(second, [](Session& s) { s.set_title("New"); }));
-  equal("title after an update", summary_of(c, store, second).title, "New");
-  equal("the one updated first", c.walk(store, ListQuery().agent(c.agent())),
-        std::vector<std::string>({second, first}));
+  const auto clock = std::make_shared<ManualClock>();
+  Subject& store = c.open(OpenOptions().clock(clock));
+  const auto newest_is = [&](std::string_view what, const std::string& first, const std::string& second) {
+    equal(what, c.walk(store, ListQuery().agent(c.agent())), std::vector<std::string>({first, second}));
+    clock->advance(seconds(1));
+  };
+  const std::string one = c.saved(store, "1").id.str();
+  clock->advance(seconds(1));
+  const std::string two = c.saved(store, "2").id.str();
+  newest_is("the ids after two saves", two, one);
+  c.get("append", store.append(one, Message("user", "x")));
+  equal("message_count after an append", summary_of(c, store, one).message_count, 2u);
+  newest_is("the ids after an append", one, two);
+  c.get("update", store.update(two, [](Session& s) { s.set_title("New"); }));
+  equal("title after an update", summary_of(c, store, two).title, "New");
+  newest_is("the ids after an update", two, one);
 }
 
 void agent_moves(Context& c) {

@@ -15,6 +15,28 @@ class Group {
   std::vector<Entry> entries;
 };
 
+// The rows of the table, each group beside its functions.
+std::vector<Entry> roundtrip_behaviours();
+std::vector<Entry> encoding_behaviours();
+std::vector<Entry> ids_behaviours();
+std::vector<Entry> revisions_behaviours();
+std::vector<Entry> create_behaviours();
+std::vector<Entry> update_behaviours();
+std::vector<Entry> append_behaviours();
+std::vector<Entry> remove_behaviours();
+std::vector<Entry> list_behaviours();
+std::vector<Entry> paging_behaviours();
+std::vector<Entry> list_for_agent_behaviours();
+std::vector<Entry> partial_behaviours();
+std::vector<Entry> concurrency_behaviours();
+std::vector<Entry> cancellation_behaviours();
+std::vector<Entry> executors_behaviours();
+std::vector<Entry> limits_behaviours();
+std::vector<Entry> reopen_behaviours();
+std::vector<Entry> corruption_behaviours();
+std::vector<Entry> lifecycle_behaviours();
+std::vector<Entry> processes_behaviours();
+
 /// All behaviours, in the order they run.
 const std::vector<Group>& groups();
 
