@@ -50,7 +50,7 @@ void nothing(Context& c) {
   const Session session = c.saved(store);
   const Session before = c.load(store, session.id);
   c.get("appending no messages", store.append(session.id, std::vector<Message>()));
-  equal("the revision after appending nothing", c.load(store, session.id).revision, before.revision);
+  expect_equal("the revision after appending nothing", c.load(store, session.id).revision, before.revision);
   c.refuse("appending nothing to what is not there", Errc::not_found,
            store.append(c.id("no"), std::vector<Message>()));
   c.refuse(
@@ -97,12 +97,13 @@ void concurrent(Context& c) {
     work.push_back(append_in_pairs(&store, session.id, std::to_string(i), 20));
   c.together(std::move(work));
   const Session loaded = c.load(store, session.id);
-  equal("messages after 8 × 20 appends of two", loaded.messages.size(), 321u);
+  expect_equal("messages after 8 × 20 appends of two", loaded.messages.size(), 321u);
   std::map<std::string, std::int64_t> next;
   for (std::size_t i = 1; i < loaded.messages.size(); ++i) {
     const Message& message = loaded.messages[i];
     same_json("the next message of writer " + message.role, message.content, next[message.role]++);
-    if (i % 2 == 0) equal("the writer of a pair's second message", message.role, loaded.messages[i - 1].role);
+    if (i % 2 == 0)
+      expect_equal("the writer of a pair's second message", message.role, loaded.messages[i - 1].role);
   }
 }
 
@@ -116,10 +117,10 @@ void replay(Context& c) {
   const Written again = c.get("append again", store.append(session.id, numbered(0, 2), keyed("k")));
   expect("the second append to be a replay", again.replayed);
   first.replayed = true;
-  equal("the revision of the replay", again.revision, first.revision);
-  equal("updated_at of the replay", again.updated_at, first.updated_at);
-  equal("created_at of the replay", again.created_at, first.created_at);
-  equal("messages after the replay", c.load(store, session.id).messages.size(), 4u);
+  expect_equal("the revision of the replay", again.revision, first.revision);
+  expect_equal("updated_at of the replay", again.updated_at, first.updated_at);
+  expect_equal("created_at of the replay", again.created_at, first.created_at);
+  expect_equal("messages after the replay", c.load(store, session.id).messages.size(), 4u);
 }
 
 void replay_before_revision(Context& c) {
@@ -143,7 +144,7 @@ void key_reused(Context& c) {
            store.append(session.id, numbered(5, 1), keyed("k")));
   c.refuse("more messages under a used key", Errc::invalid_argument,
            store.append(session.id, numbered(0, 2), keyed("k")));
-  equal("messages", c.load(store, session.id).messages.size(), 2u);
+  expect_equal("messages", c.load(store, session.id).messages.size(), 2u);
 }
 
 void remembers_64(Context& c) {
@@ -176,7 +177,7 @@ void key_length(Context& c) {
     c.refuse("the key " + show(key), Errc::invalid_argument,
              store.append(session.id, numbered(0, 1), keyed(key)));
   }
-  equal("messages", c.load(store, session.id).messages.size(), 4u);
+  expect_equal("messages", c.load(store, session.id).messages.size(), 4u);
 }
 
 void keys_survive_save(Context& c) {
@@ -237,8 +238,8 @@ void race_of_one_key(Context& c) {
     for (int i = 0; i < 8; ++i)
       work.push_back(append_once(&store, session.id, writers));
     c.together(std::move(work));
-    equal("how many of 8 appends with one key wrote", writers->load(), 1);
-    equal("messages", c.load(store, session.id).messages.size(), 3u);
+    expect_equal("how many of 8 appends with one key wrote", writers->load(), 1);
+    expect_equal("messages", c.load(store, session.id).messages.size(), 3u);
   }
 }
 

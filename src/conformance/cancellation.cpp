@@ -100,18 +100,18 @@ void truth_of_save(Context& c) {
   for (int round = 0; round < 150; ++round) {
     Session next = stored;
     next.set_metadata("round", round);
-    if (round % 10 == 0) next.set_metadata("large", std::string(200'000, 'x'));
+    if (round % 10 == 0) next.set_metadata("large", as_json(std::string(200'000, 'x')));
     const Result<Written> written = cancel_somewhen(c, chance, save_cancellably(&store, next));
     if (written) {
       stored = next;
-      equal("the revision of a save that succeeded", written->revision, ++revision);
+      expect_equal("the revision of a save that succeeded", written->revision, ++revision);
     } else {
       refused("a save that was cancelled", Errc::cancelled, written);
     }
     const Session loaded = c.load(store, stored.id);
     same_session(written ? "after a save that said it succeeded" : "after a save that said it was cancelled",
                  loaded, stored);
-    equal("the revision stored", loaded.revision, revision);
+    expect_equal("the revision stored", loaded.revision, revision);
   }
 }
 
@@ -143,7 +143,7 @@ asio::awaitable<void> keep_own_state(Subject* store, Session session, Signal sig
   Message message("user", "x");
   need("append", co_await store->append(id, std::move(message)));
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
-  equal("throw_if_cancelled of the caller", throws, false);
+  expect_equal("throw_if_cancelled of the caller", throws, false);
   signal->emit(asio::cancellation_type::total);
   asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
   expect("a caller that asked for partial cancellation to ignore a total one",
@@ -192,8 +192,8 @@ void truth_of_timeout(Context& c) {
   for (int i = 0; i < 8; ++i)
     work.push_back(save_in_a_hurry(&store, session, 25, successes));
   c.together(std::move(work));
-  equal("writes stored, against saves that said they succeeded", c.load(store, session.id).revision - first,
-        successes->load());
+  expect_equal("writes stored, against saves that said they succeeded",
+               c.load(store, session.id).revision - first, successes->load());
 }
 
 }  // namespace

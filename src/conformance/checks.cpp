@@ -32,13 +32,13 @@ std::optional<std::string> array_difference(const json::array& a, const json::ar
 }
 
 void same_time(const std::string& what, const Timestamp& actual, const Timestamp& expected) {
-  equal(what, actual.is_set(), expected.is_set());
-  equal(what, actual, expected);
-  equal(what + " as it was written", actual.original(), expected.original());
+  expect_equal(what, actual.is_set(), expected.is_set());
+  expect_equal(what, actual, expected);
+  expect_equal(what + " as it was written", actual.original(), expected.original());
 }
 
 void same_message(const std::string& what, const Message& actual, const Message& expected) {
-  equal(what + ".role", actual.role, expected.role);
+  expect_equal(what + ".role", actual.role, expected.role);
   same_json(what + ".content", actual.content, expected.content);
   same_time(what + ".timestamp", actual.timestamp, expected.timestamp);
   expect(what + ".trajectory as saved", actual.trajectory == expected.trajectory);
@@ -46,12 +46,12 @@ void same_message(const std::string& what, const Message& actual, const Message&
 }
 
 void same_step(const std::string& what, const TrajectoryStep& actual, const TrajectoryStep& expected) {
-  equal(what + ".tool", actual.tool, expected.tool);
+  expect_equal(what + ".tool", actual.tool, expected.tool);
   same_json(what + ".arguments", actual.arguments, expected.arguments);
-  equal(what + ".output_summary", actual.output_summary, expected.output_summary);
+  expect_equal(what + ".output_summary", actual.output_summary, expected.output_summary);
   expect(what + ".duration as saved", actual.duration == expected.duration);
-  equal(what + ".is_error", actual.is_error, expected.is_error);
-  equal(what + ".call_id", actual.call_id, expected.call_id);
+  expect_equal(what + ".is_error", actual.is_error, expected.is_error);
+  expect_equal(what + ".call_id", actual.call_id, expected.call_id);
   same_time(what + ".timestamp", actual.timestamp, expected.timestamp);
   same_json(what + ".extra", actual.extra, expected.extra);
 }
@@ -129,18 +129,18 @@ void same_json(std::string_view what, const json::value& actual, const json::val
 
 void same_session(std::string_view what, const Session& actual, const Session& expected) {
   const std::string at = std::string(what) + ": ";
-  equal(at + "id", actual.id, expected.id);
-  equal(at + "agent_id", actual.agent_id, expected.agent_id);
-  equal(at + "user_id", actual.user_id, expected.user_id);
-  equal(at + "project_id", actual.project_id, expected.project_id);
-  equal(at + "parent_id", actual.parent_id, expected.parent_id);
-  equal(at + "title", actual.title, expected.title);
-  equal(at + "completeness", actual.completeness, expected.completeness);
-  equal(at + "number of messages", actual.messages.size(), expected.messages.size());
+  expect_equal(at + "id", actual.id, expected.id);
+  expect_equal(at + "agent_id", actual.agent_id, expected.agent_id);
+  expect_equal(at + "user_id", actual.user_id, expected.user_id);
+  expect_equal(at + "project_id", actual.project_id, expected.project_id);
+  expect_equal(at + "parent_id", actual.parent_id, expected.parent_id);
+  expect_equal(at + "title", actual.title, expected.title);
+  expect_equal(at + "completeness", actual.completeness, expected.completeness);
+  expect_equal(at + "number of messages", actual.messages.size(), expected.messages.size());
   for (std::size_t i = 0; i < actual.messages.size(); ++i) {
     same_message(at + "messages/" + std::to_string(i), actual.messages[i], expected.messages[i]);
   }
-  equal(at + "number of trajectory steps", actual.trajectory.size(), expected.trajectory.size());
+  expect_equal(at + "number of trajectory steps", actual.trajectory.size(), expected.trajectory.size());
   for (std::size_t i = 0; i < actual.trajectory.size(); ++i) {
     same_step(at + "trajectory/" + std::to_string(i), actual.trajectory[i], expected.trajectory[i]);
   }

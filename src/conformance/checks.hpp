@@ -15,6 +15,11 @@
 
 namespace sessile::conformance {
 
+/// Boost.JSON makes no value of a std::string.
+inline json::value as_json(std::string_view text) {
+  return json::string(text);
+}
+
 /// Ends a behaviour: the store does not do what it must.
 class Failure : public std::runtime_error {
  public:
@@ -79,7 +84,7 @@ inline void expect(std::string_view what, bool holds, const std::string& got = "
 }
 
 template <class A, class B>
-void equal(std::string_view what, const A& actual, const B& expected) {
+void expect_equal(std::string_view what, const A& actual, const B& expected) {
   bool same = false;
   if constexpr (std::integral<A> && std::integral<B> && !std::same_as<A, bool>) {
     same = std::cmp_equal(actual, expected);

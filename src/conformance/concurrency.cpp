@@ -25,7 +25,7 @@ asio::awaitable<void> write_uniform(Subject* store, SessionId id, Flag over) {
 asio::awaitable<void> read_uniform(Subject* store, SessionId id, Flag over) {
   do {
     const SessionPtr session = need("loading", co_await store->load(id));
-    equal("the number of messages", session->messages.size(), 20u);
+    expect_equal("the number of messages", session->messages.size(), 20u);
     for (const Message& message : session->messages) {
       same_json("a message, against the metadata of the same save", message.content,
                 session->metadata.at("number"));
@@ -61,7 +61,7 @@ void distinct_sessions(Context& c) {
   for (int i = 0; i < 12; ++i)
     work.push_back(write_own(&store, c.session(std::to_string(i)), 15));
   c.together(std::move(work));
-  equal("the number of sessions", c.walk(store, ListQuery().agent(c.agent()).limit(5)).size(), 12u);
+  expect_equal("the number of sessions", c.walk(store, ListQuery().agent(c.agent()).limit(5)).size(), 12u);
 }
 
 asio::awaitable<void> count_up(Subject* store, SessionId id, int times) {
@@ -92,7 +92,7 @@ void several_executors(Context& c) {
   for (const std::exception_ptr& what : *thrown) {
     if (what) std::rethrow_exception(what);
   }
-  equal("messages after 3 × 30 appends", c.load(store, session.id).messages.size(), 91u);
+  expect_equal("messages after 3 × 30 appends", c.load(store, session.id).messages.size(), 91u);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 namespace sessile::conformance {
 namespace {
 
+constexpr std::size_t kLongestWalk = 10'000;
+
 /// What the coroutines of together() report to. Shared with them, since a hang leaves them behind.
 class Crew {
  public:
@@ -175,6 +177,7 @@ std::vector<std::string> Context::walk(Subject& store, ListQuery query) {
       ids.push_back(summary.id.str());
     if (page.next.empty()) return ids;
     expect("a page that has a next one to hold something", !page.items.empty(), "an empty page");
+    expect("a walk that ends", ids.size() < kLongestWalk, "more sessions than were ever saved");
     query.cursor(page.next);
   }
 }

@@ -32,14 +32,14 @@ std::vector<std::string> readable(const Damaged& d) {
 void load(Context& c) {
   Damaged d(c);
   const Error error = c.refuse("loading a corrupt session", Errc::corrupt, d.store->load(d.id()));
-  equal("the key of the error", error.key(), d.id().str());
+  expect_equal("the key of the error", error.key(), d.id().str());
   same_session("another session", c.load(*d.store, d.sessions[0].id), d.sessions[0]);
 }
 
 void list_goes_on(Context& c) {
   Damaged d(c);
-  equal("the readable ids listed", c.walk(*d.store, ListQuery().agent(c.agent()).order(Order::id)),
-        readable(d));
+  expect_equal("the readable ids listed", c.walk(*d.store, ListQuery().agent(c.agent()).order(Order::id)),
+               readable(d));
 }
 
 void list_reports(Context& c) {
@@ -53,10 +53,11 @@ void list_reports(Context& c) {
          "an error without key and path");
   const Page<SessionSummary> first =
       c.get("a page of one", d.store->list(ListQuery().order(Order::id).limit(1)));
-  equal("what is unreadable, on the first of several pages", first.unreadable.size(), page.unreadable.size());
+  expect_equal("what is unreadable, on the first of several pages", first.unreadable.size(),
+               page.unreadable.size());
   const Page<SessionSummary> second =
       c.get("the next page", d.store->list(ListQuery().order(Order::id).limit(1).cursor(first.next)));
-  equal("what is unreadable, on the second page", second.unreadable.size(), 0u);
+  expect_equal("what is unreadable, on the second page", second.unreadable.size(), 0u);
 }
 
 void list_for_agent_goes_on(Context& c) {
@@ -66,7 +67,7 @@ void list_for_agent_goes_on(Context& c) {
   for (const SessionPtr& session : page.items)
     ids.push_back(session->id.str());
   std::sort(ids.begin(), ids.end());
-  equal("the readable sessions of the agent", ids, readable(d));
+  expect_equal("the readable sessions of the agent", ids, readable(d));
 }
 
 /// A write over a corrupt session is refused, and what is stored stays as it is.

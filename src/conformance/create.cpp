@@ -23,7 +23,7 @@ void race(Context& c) {
       work.push_back(create_one(&store, Session(session).set_title(std::to_string(i)), winners));
     }
     c.together(std::move(work));
-    equal("how many of 16 created the session", winners->load(), 1);
+    expect_equal("how many of 16 created the session", winners->load(), 1);
   }
 }
 
@@ -48,7 +48,7 @@ void unknown(Context& c) {
   Subject& store = c.open();
   const SessionId id = c.id("unknown");
   const Error error = c.refuse("loading an unknown id", Errc::not_found, store.load(id));
-  equal("the key of the error", error.key(), id.str());
+  expect_equal("the key of the error", error.key(), id.str());
 }
 
 }  // namespace

@@ -9,9 +9,10 @@ using namespace std::string_literals;
 /// A session with `text` in every place where a text can be.
 Session with_text(Context& c, const std::string& text) {
   Session session = c.session();
-  session.set_user(text).set_project(text).set_title(text).set_metadata(text, text);
-  session.add_message(Message(text, text).set_extra(json::object{{text, text}}));
-  session.trajectory.push_back(TrajectoryStep(text).set_output(text).set_call_id(text).set_arguments(text));
+  session.set_user(text).set_project(text).set_title(text).set_metadata(text, as_json(text));
+  session.add_message(Message(text, as_json(text)).set_extra(json::object{{text, as_json(text)}}));
+  session.trajectory.push_back(
+      TrajectoryStep(text).set_output(text).set_call_id(text).set_arguments(as_json(text)));
   return session;
 }
 
@@ -50,9 +51,9 @@ void refused_everywhere(Context& c, const std::string& text) {
   bad[0].set_user(text);
   bad[1].set_title(text);
   bad[2].add_message(Message(text, "x"));
-  bad[3].add_message("user", json::array{json::object{{"text", text}}});
+  bad[3].add_message("user", json::array{json::object{{"text", as_json(text)}}});
   bad[4].metadata[text] = 1;
-  bad[5].extra["unknown"] = text;
+  bad[5].extra["unknown"] = as_json(text);
   bad[6].trajectory.push_back(TrajectoryStep("t").set_output(text));
   for (const Session& session : bad) {
     c.refuse("saving " + show(text), Errc::invalid_argument, store.save(session));

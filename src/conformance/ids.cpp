@@ -18,17 +18,17 @@ void are_distinct(Context& c, const std::vector<std::string>& ids) {
     const Session session = Session(c.exactly(id))
                                 .set_agent(agent)
                                 .set_title("of " + std::to_string(id.size()))
-                                .set_metadata("id", id);
+                                .set_metadata("id", as_json(id));
     c.get("saving the id " + show(id), store.save(session, SaveOptions().if_absent()));
   }
   for (const std::string& id : ids) {
     const Session session = c.load(store, id);
-    equal("the id of the session loaded", session.id, SessionId(id));
-    same_json("what is stored under " + show(id), session.metadata, json::object{{"id", id}});
+    expect_equal("the id of the session loaded", session.id, SessionId(id));
+    same_json("what is stored under " + show(id), session.metadata, json::object{{"id", as_json(id)}});
   }
   std::vector<std::string> sorted = ids;
   std::sort(sorted.begin(), sorted.end());
-  equal("the ids listed", c.walk(store, ListQuery().agent(agent).order(Order::id)), sorted);
+  expect_equal("the ids listed", c.walk(store, ListQuery().agent(agent).order(Order::id)), sorted);
   for (const std::string& id : ids) {
     c.get("removing the id " + show(id), store.remove(id));
     c.absent(store, id);
@@ -118,7 +118,8 @@ void order_by_bytes(Context& c) {
     c.get("saving", store.save(Session(ids.back()).set_agent(c.agent())));
   }
   std::sort(ids.begin(), ids.end());  // std::string compares as unsigned bytes
-  equal("the ids in order", c.walk(store, ListQuery().agent(c.agent()).order(Order::id).limit(5)), ids);
+  expect_equal("the ids in order", c.walk(store, ListQuery().agent(c.agent()).order(Order::id).limit(5)),
+               ids);
 }
 
 void agents(Context& c) {
@@ -141,9 +142,9 @@ void agents(Context& c) {
   }
   for (const std::string& agent : agents) {
     const AgentSessions page = c.get("list_for_agent", store.list_for_agent(agent));
-    equal("the number of sessions of the agent " + show(agent), page.items.size(), 1u);
-    equal("the session of the agent " + show(agent), page.items.front()->id.str(), ids[agent]);
-    equal("its agent", page.items.front()->agent_id.str(), agent);
+    expect_equal("the number of sessions of the agent " + show(agent), page.items.size(), 1u);
+    expect_equal("the session of the agent " + show(agent), page.items.front()->id.str(), ids[agent]);
+    expect_equal("its agent", page.items.front()->agent_id.str(), agent);
   }
 }
 

@@ -21,7 +21,7 @@ void handle_dropped(Context& c) {
   }
   c.drop(*store);
   c.run_until([done] { return done->load() == 20; });
-  equal("saves that succeeded though the handle was dropped", written->load(), 20);
+  expect_equal("saves that succeeded though the handle was dropped", written->load(), 20);
 }
 
 void closed(Context& c) {
@@ -61,7 +61,7 @@ void close_drains(Context& c) {
   for (const SessionId& id : ids)
     stored.push_back(c.run(witness.load(id)).has_value() ? 1 : 0);
   c.run_until([done] { return done->load() == 40; });
-  equal("the saves stored when close returned, against those that ever succeeded", stored, *succeeded);
+  expect_equal("the saves stored when close returned, against those that ever succeeded", stored, *succeeded);
 }
 
 void flush(Context& c) {
@@ -116,9 +116,9 @@ void observer(Context& c) {
       "update " + id + " ok",     "list  ok",           "list_for_agent " + c.agent().str() + " ok",
       "save " + id + " conflict", "flush  ok",          "remove " + id + " ok",
       "load " + id + " not_found"};
-  equal("the operations observed", log->lines(), expected);
+  expect_equal("the operations observed", log->lines(), expected);
   for (const std::string& backend : log->backends())
-    equal("the backend observed", backend, store.capabilities().backend);
+    expect_equal("the backend observed", backend, store.capabilities().backend);
 }
 
 void observer_throws(Context& c) {
@@ -180,12 +180,12 @@ void capabilities(Context& c) {
   Subject& store = c.open(OpenOptions().limits(limits));
   const Capabilities before = store.capabilities();
   expect("a backend's name", !before.backend.empty(), "none");
-  equal("the limit of a message", before.limits.message_bytes, limits.message_bytes);
-  equal("the limit of a session", before.limits.session_bytes, limits.session_bytes);
-  equal("the limit of depth", before.limits.depth, limits.depth);
+  expect_equal("the limit of a message", before.limits.message_bytes, limits.message_bytes);
+  expect_equal("the limit of a session", before.limits.session_bytes, limits.session_bytes);
+  expect_equal("the limit of depth", before.limits.depth, limits.depth);
   c.saved(store);
-  equal("the backend's name later", store.capabilities().backend, before.backend);
-  equal("idempotent_append later", store.capabilities().idempotent_append, before.idempotent_append);
+  expect_equal("the backend's name later", store.capabilities().backend, before.backend);
+  expect_equal("idempotent_append later", store.capabilities().idempotent_append, before.idempotent_append);
 }
 
 void errors_say_where(Context& c) {
@@ -194,9 +194,9 @@ void errors_say_where(Context& c) {
   const SessionId& id = session.id;
   c.get("save", store.save(session));
   const auto says = [&](std::string_view operation, const Error& error) {
-    equal("the operation of the error", error.operation(), std::string(operation));
-    equal("the key of the error", error.key(), id.str());
-    equal("the backend of the error", error.backend(), store.capabilities().backend);
+    expect_equal("the operation of the error", error.operation(), std::string(operation));
+    expect_equal("the key of the error", error.key(), id.str());
+    expect_equal("the backend of the error", error.backend(), store.capabilities().backend);
     expect("an error without the messages", error.message().find("a secret") == std::string::npos,
            show(error));
   };

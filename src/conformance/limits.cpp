@@ -28,13 +28,13 @@ void too_large(Context& c, Limits limits, Session session) {
 }
 
 void message(Context& c) {
-  too_large(c, small(), c.session().add_message("user", std::string(1001, 'x')));
+  too_large(c, small(), c.session().add_message("user", as_json(std::string(1001, 'x'))));
 }
 
 void session(Context& c) {
   Session session = c.session();
   for (int i = 0; i < 5; ++i)
-    session.add_message("user", std::string(700, 'x'));
+    session.add_message("user", as_json(std::string(700, 'x')));
   too_large(c, small(), session);
 }
 
@@ -52,25 +52,26 @@ void append(Context& c) {
   Subject& store = c.open(with(small()));
   Session session = c.saved(store);
   c.refuse("appending a message over the limit", Errc::too_large,
-           store.append(session.id, Message("user", std::string(1001, 'x'))));
+           store.append(session.id, Message("user", as_json(std::string(1001, 'x')))));
   same_session("the session after the refusal", c.load(store, session.id), session);
   for (int i = 0; i < 3; ++i) {
-    c.get("append", store.append(session.id, Message("user", std::string(800, 'x'))));
-    session.add_message("user", std::string(800, 'x'));
+    c.get("append", store.append(session.id, Message("user", as_json(std::string(800, 'x')))));
+    session.add_message("user", as_json(std::string(800, 'x')));
   }
   c.refuse("appending over the limit of a session", Errc::too_large,
-           store.append(session.id, Message("user", std::string(800, 'x'))));
+           store.append(session.id, Message("user", as_json(std::string(800, 'x')))));
   same_session("the session after four appends", c.load(store, session.id), session);
 }
 
 void update(Context& c) {
   Subject& store = c.open(with(small()));
   const Session session = c.saved(store);
-  const std::vector<Mutation> mutations = {[](Session& s) { s.add_message("user", std::string(1001, 'x')); },
-                                           [](Session& s) {
-                                             for (int i = 0; i < 5; ++i)
-                                               s.add_message("user", std::string(700, 'x'));
-                                           }};
+  const std::vector<Mutation> mutations = {
+      [](Session& s) { s.add_message("user", as_json(std::string(1001, 'x'))); },
+      [](Session& s) {
+        for (int i = 0; i < 5; ++i)
+          s.add_message("user", as_json(std::string(700, 'x')));
+      }};
   for (const Mutation& mutation : mutations) {
     c.refuse("an update over a limit", Errc::too_large, store.update(session.id, mutation));
     same_session("the session after the refusal", c.load(store, session.id), session);
@@ -78,13 +79,13 @@ void update(Context& c) {
 }
 
 void exactly_at(Context& c) {
-  Session session = c.session().add_message("user", std::string(500, 'x'));
+  Session session = c.session().add_message("user", as_json(std::string(500, 'x')));
   Limits limits;
   limits.message_bytes = need("measuring", measure(session.messages.back(), Limits()));
   limits.session_bytes = need("measuring", measure(session, Limits()));
   Subject& store = c.open(with(limits));
   c.get("saving what is just within the limits", store.save(session));
-  session.messages.back().content.as_string() += "x";
+  session.messages.back().content.as_string().append("x");
   session.messages.front().content = "hell";
   c.refuse("saving a message of one byte more", Errc::too_large, store.save(session));
 }

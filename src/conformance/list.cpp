@@ -28,7 +28,7 @@ void newest_first(Context& c) {
   expected[3] = save_aged(c, store, "t3", 20);
   expected[1] = save_aged(c, store, "t1", 20);
   expected[5] = save_aged(c, store, "a", 60);
-  equal("the ids, newest first, ties by id", c.walk(store, ListQuery().agent(c.agent())), expected);
+  expect_equal("the ids, newest first, ties by id", c.walk(store, ListQuery().agent(c.agent())), expected);
 }
 
 void by_id(Context& c) {
@@ -38,7 +38,7 @@ void by_id(Context& c) {
     expected.push_back(save_aged(c, store, suffix, static_cast<int>(expected.size())));
   }
   std::sort(expected.begin(), expected.end());
-  equal("the ids in order", c.walk(store, ListQuery().agent(c.agent()).order(Order::id)), expected);
+  expect_equal("the ids in order", c.walk(store, ListQuery().agent(c.agent()).order(Order::id)), expected);
 }
 
 std::vector<std::string> only(const Session& session) {
@@ -50,8 +50,9 @@ void filtered(Context& c, const Session& in, const Session& out, const ListQuery
   Subject& store = c.open();
   c.get("save", store.save(in));
   c.get("save", store.save(out));
-  equal("the ids that pass the filter", c.walk(store, query), only(in));
-  equal("the ids that pass the filter, by id", c.walk(store, ListQuery(query).order(Order::id)), only(in));
+  expect_equal("the ids that pass the filter", c.walk(store, query), only(in));
+  expect_equal("the ids that pass the filter, by id", c.walk(store, ListQuery(query).order(Order::id)),
+               only(in));
 }
 
 void filter_agent(Context& c) {
@@ -83,9 +84,9 @@ void filter_since(Context& c) {
   Subject& store = c.open();
   save_aged(c, store, "old", 11);
   const std::string exact = save_aged(c, store, "exact", 10), young = save_aged(c, store, "young", 9);
-  equal("the ids updated at that time or later",
-        c.walk(store, ListQuery().agent(c.agent()).updated_since(kStart - seconds(10))),
-        std::vector<std::string>({young, exact}));
+  expect_equal("the ids updated at that time or later",
+               c.walk(store, ListQuery().agent(c.agent()).updated_since(kStart - seconds(10))),
+               std::vector<std::string>({young, exact}));
 }
 
 void filters_combine(Context& c) {
@@ -101,10 +102,11 @@ void filters_combine(Context& c) {
   make("3", agent, "v", "p");
   make("4", c.agent("other"), "u", "p");
   make("5", agent, "v", "q");
-  equal("the ids of agent, user and project", c.walk(store, ListQuery().agent(agent).user("u").project("p")),
-        only(wanted));
-  equal("the ids of user and project with an agent of none",
-        c.walk(store, ListQuery().agent(c.agent("none")).user("u").project("p")), std::vector<std::string>());
+  expect_equal("the ids of agent, user and project",
+               c.walk(store, ListQuery().agent(agent).user("u").project("p")), only(wanted));
+  expect_equal("the ids of user and project with an agent of none",
+               c.walk(store, ListQuery().agent(c.agent("none")).user("u").project("p")),
+               std::vector<std::string>());
 }
 
 void nothing_there(Context& c) {
@@ -129,16 +131,16 @@ void summary_fields(Context& c) {
   session.set_metadata("pinned", true).add_message("assistant", "hi").add_message("user", "bye");
   const Written written = c.get("save", store.save(session));
   const SessionSummary summary = summary_of(c, store, session.id);
-  equal("agent_id", summary.agent_id, session.agent_id);
-  equal("user_id", summary.user_id, session.user_id);
-  equal("project_id", summary.project_id, session.project_id);
-  equal("parent_id", summary.parent_id, session.parent_id);
-  equal("title", summary.title, session.title);
-  equal("created_at", summary.created_at, written.created_at);
-  equal("updated_at", summary.updated_at, written.updated_at);
-  equal("revision", summary.revision, written.revision);
-  equal("message_count", summary.message_count, 3u);
-  equal("pinned", summary.pinned, true);
+  expect_equal("agent_id", summary.agent_id, session.agent_id);
+  expect_equal("user_id", summary.user_id, session.user_id);
+  expect_equal("project_id", summary.project_id, session.project_id);
+  expect_equal("parent_id", summary.parent_id, session.parent_id);
+  expect_equal("title", summary.title, session.title);
+  expect_equal("created_at", summary.created_at, written.created_at);
+  expect_equal("updated_at", summary.updated_at, written.updated_at);
+  expect_equal("revision", summary.revision, written.revision);
+  expect_equal("message_count", summary.message_count, 3u);
+  expect_equal("pinned", summary.pinned, true);
 }
 
 void titles(Context& c) {
@@ -152,13 +154,14 @@ void titles(Context& c) {
                              .set_agent(c.agent())
                              .add_message("system", "no")
                              .add_message("user", "First line\nsecond");
-  Session long_title = Session(c.id("3")).set_agent(c.agent()).add_message("user", long_line);
+  Session long_title = Session(c.id("3")).set_agent(c.agent()).add_message("user", as_json(long_line));
   Session none = Session(c.id("4")).set_agent(c.agent());
   for (const Session& session : {from_metadata, from_message, long_title, none})
     c.get("save", store.save(session));
-  equal("the title of metadata", summary_of(c, store, from_metadata.id).title, "From metadata");
-  equal("the title of the first user message", summary_of(c, store, from_message.id).title, "First line");
-  equal("the title when there is none", summary_of(c, store, none.id).title, "");
+  expect_equal("the title of metadata", summary_of(c, store, from_metadata.id).title, "From metadata");
+  expect_equal("the title of the first user message", summary_of(c, store, from_message.id).title,
+               "First line");
+  expect_equal("the title when there is none", summary_of(c, store, none.id).title, "");
   const std::string title = summary_of(c, store, long_title.id).title;
   expect("a long title cut between characters, with an ellipsis",
          title.size() < long_line.size() && is_utf8(title) && title.ends_with("\xE2\x80\xA6") &&
@@ -170,7 +173,8 @@ void follows_writes(Context& c) {
   const auto clock = std::make_shared<ManualClock>();
   Subject& store = c.open(OpenOptions().clock(clock));
   const auto newest_is = [&](std::string_view what, const std::string& first, const std::string& second) {
-    equal(what, c.walk(store, ListQuery().agent(c.agent())), std::vector<std::string>({first, second}));
+    expect_equal(what, c.walk(store, ListQuery().agent(c.agent())),
+                 std::vector<std::string>({first, second}));
     clock->advance(seconds(1));
   };
   const std::string one = c.saved(store, "1").id.str();
@@ -178,10 +182,10 @@ void follows_writes(Context& c) {
   const std::string two = c.saved(store, "2").id.str();
   newest_is("the ids after two saves", two, one);
   c.get("append", store.append(one, Message("user", "x")));
-  equal("message_count after an append", summary_of(c, store, one).message_count, 2u);
+  expect_equal("message_count after an append", summary_of(c, store, one).message_count, 2u);
   newest_is("the ids after an append", one, two);
   c.get("update", store.update(two, [](Session& s) { s.set_title("New"); }));
-  equal("title after an update", summary_of(c, store, two).title, "New");
+  expect_equal("title after an update", summary_of(c, store, two).title, "New");
   newest_is("the ids after an update", two, one);
 }
 
@@ -190,17 +194,19 @@ void agent_moves(Context& c) {
   Session session = c.saved(store);
   const AgentId old_agent = c.agent(), new_agent = c.agent("new"), last = c.agent("last");
   c.get("save", store.save(session.set_agent(new_agent)));
-  equal("the ids of the old agent", c.walk(store, ListQuery().agent(old_agent)), std::vector<std::string>());
-  equal("the ids of the new agent", c.walk(store, ListQuery().agent(new_agent)), only(session));
-  equal("sessions of the old agent", c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(),
-        0u);
+  expect_equal("the ids of the old agent", c.walk(store, ListQuery().agent(old_agent)),
+               std::vector<std::string>());
+  expect_equal("the ids of the new agent", c.walk(store, ListQuery().agent(new_agent)), only(session));
+  expect_equal("sessions of the old agent",
+               c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(), 0u);
   c.get("update", store.update(session.id, [last](Session& s) { s.set_agent(last); }));
-  equal("sessions of the agent before", c.get("list_for_agent", store.list_for_agent(new_agent)).items.size(),
-        0u);
-  equal("sessions of the last agent", c.get("list_for_agent", store.list_for_agent(last)).items.size(), 1u);
+  expect_equal("sessions of the agent before",
+               c.get("list_for_agent", store.list_for_agent(new_agent)).items.size(), 0u);
+  expect_equal("sessions of the last agent", c.get("list_for_agent", store.list_for_agent(last)).items.size(),
+               1u);
   c.get("save", store.save(session.set_agent(old_agent)));
-  equal("sessions of the first agent again",
-        c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(), 1u);
+  expect_equal("sessions of the first agent again",
+               c.get("list_for_agent", store.list_for_agent(old_agent)).items.size(), 1u);
 }
 
 void ids_are_global(Context& c) {
@@ -209,8 +215,8 @@ void ids_are_global(Context& c) {
   c.refuse("creating the same id for another agent", Errc::conflict,
            store.save(Session(session).set_agent(c.agent("2")), SaveOptions().if_absent()));
   const Revision before = c.load(store, session.id).revision;
-  equal("the revision after a save for another agent",
-        c.get("save", store.save(Session(session).set_agent(c.agent("2")))).revision, before + 1);
+  expect_equal("the revision after a save for another agent",
+               c.get("save", store.save(Session(session).set_agent(c.agent("2")))).revision, before + 1);
 }
 
 }  // namespace

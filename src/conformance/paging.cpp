@@ -20,12 +20,12 @@ void each_once(Context& c) {
   for (const Order order : {Order::id, Order::newest_first}) {
     const std::vector<std::string> whole = c.walk(store, ListQuery().agent(c.agent()).order(order));
     for (std::size_t limit = 1; limit <= 10; ++limit) {
-      equal("the ids in pages of " + std::to_string(limit),
-            c.walk(store, ListQuery().agent(c.agent()).order(order).limit(limit)), whole);
+      expect_equal("the ids in pages of " + std::to_string(limit),
+                   c.walk(store, ListQuery().agent(c.agent()).order(order).limit(limit)), whole);
     }
     std::vector<std::string> sorted = whole;
     std::sort(sorted.begin(), sorted.end());
-    equal("the ids", sorted, ids);
+    expect_equal("the ids", sorted, ids);
   }
 }
 
@@ -34,11 +34,11 @@ void page_sizes(Context& c) {
   save_many(c, store, 6);
   ListQuery query = ListQuery().agent(c.agent()).limit(4);
   const Page<SessionSummary> first = c.get("the first page", store.list(query));
-  equal("the size of the first page", first.items.size(), 4u);
+  expect_equal("the size of the first page", first.items.size(), 4u);
   expect("a cursor after the first page", !first.next.empty());
   const Page<SessionSummary> second = c.get("the second page", store.list(query.cursor(first.next)));
-  equal("the size of the second page", second.items.size(), 2u);
-  equal("the cursor after the last page", second.next, "");
+  expect_equal("the size of the second page", second.items.size(), 2u);
+  expect_equal("the cursor after the last page", second.next, "");
 }
 
 /// Walks in pages of two while other sessions are made, changed and removed before each page.
@@ -65,7 +65,7 @@ void while_written(Context& c, Order order) {
     }
   }
   for (const std::string& id : untouched)
-    equal("how often " + show(id) + " was listed", seen.count(id), 1u);
+    expect_equal("how often " + show(id) + " was listed", seen.count(id), 1u);
 }
 
 void while_written_newest_first(Context& c) {
@@ -83,7 +83,7 @@ void last_one_removed(Context& c) {
   c.get("removing the last of the page", store.remove(ids[1]));
   const Page<SessionSummary> second = c.get("the second page", store.list(query.cursor(first.next)));
   expect("two sessions on the second page", second.items.size() == 2);
-  equal("the session after the one removed", second.items.front().id.str(), ids[2]);
+  expect_equal("the session after the one removed", second.items.front().id.str(), ids[2]);
 }
 
 void bound_to_its_filter(Context& c) {
@@ -123,8 +123,8 @@ void survives_reopen(Context& c) {
   const std::vector<std::string> whole = c.walk(store, query);
   const Page<SessionSummary> first = c.get("the first page", store.list(query));
   Subject& again = c.reopen();
-  equal("the ids after the first page", c.walk(again, query.cursor(first.next)),
-        std::vector<std::string>(whole.begin() + 2, whole.end()));
+  expect_equal("the ids after the first page", c.walk(again, query.cursor(first.next)),
+               std::vector<std::string>(whole.begin() + 2, whole.end()));
 }
 
 void limits(Context& c) {

@@ -19,11 +19,11 @@ void last_messages(Context& c) {
   const Session session = save_ten(c, store);
   for (const std::uint64_t count : {1u, 3u, 9u}) {
     const SessionPtr part = c.get("load", store.load(session.id, LoadOptions().last_messages(count)));
-    equal("the number of messages", part->messages.size(), count);
+    expect_equal("the number of messages", part->messages.size(), count);
     same_json("the first of the last messages", part->messages.front().content, 10 - count);
     same_json("the last message", part->messages.back().content, 9);
-    equal("completeness", part->completeness, Completeness::partial);
-    equal("omitted_messages", part->omitted_messages, 10 - count);
+    expect_equal("completeness", part->completeness, Completeness::partial);
+    expect_equal("omitted_messages", part->omitted_messages, 10 - count);
   }
 }
 
@@ -31,9 +31,9 @@ void without_messages(Context& c) {
   Subject& store = c.open();
   const Session session = save_ten(c, store);
   const SessionPtr part = c.get("load", store.load(session.id, LoadOptions().without_messages()));
-  equal("the number of messages", part->messages.size(), 0u);
-  equal("completeness", part->completeness, Completeness::partial);
-  equal("omitted_messages", part->omitted_messages, 10u);
+  expect_equal("the number of messages", part->messages.size(), 0u);
+  expect_equal("completeness", part->completeness, Completeness::partial);
+  expect_equal("omitted_messages", part->omitted_messages, 10u);
 }
 
 void whole_when_nothing_is_left_out(Context& c) {
@@ -42,7 +42,7 @@ void whole_when_nothing_is_left_out(Context& c) {
   for (const std::uint64_t count : {std::uint64_t{10}, std::uint64_t{11}, UINT64_MAX}) {
     const SessionPtr whole = c.get("load", store.load(session.id, LoadOptions().last_messages(count)));
     same_session("the session loaded", *whole, session);
-    equal("omitted_messages", whole->omitted_messages, 0u);
+    expect_equal("omitted_messages", whole->omitted_messages, 0u);
   }
 }
 
@@ -50,7 +50,7 @@ void keeps_the_rest(Context& c) {
   Subject& store = c.open();
   Session session = save_ten(c, store);
   const SessionPtr part = c.get("load", store.load(session.id, LoadOptions().last_messages(2)));
-  equal("the revision", part->revision, c.load(store, session.id).revision);
+  expect_equal("the revision", part->revision, c.load(store, session.id).revision);
   session.messages.erase(session.messages.begin(), session.messages.end() - 2);
   session.completeness = Completeness::partial;
   same_session("the session loaded in part", *part, session);

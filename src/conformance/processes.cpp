@@ -94,8 +94,8 @@ void appends(Context& c) {
     if (message.role == "child") same_json("the child's next message", message.content, children++);
     if (message.role == "parent") same_json("the parent's next message", message.content, parents++);
   }
-  equal("messages of the second process", children, kTimes);
-  equal("messages of this process", parents, own);
+  expect_equal("messages of the second process", children, kTimes);
+  expect_equal("messages of this process", parents, own);
 }
 
 void create_race(Context& c) {
@@ -122,7 +122,7 @@ void create_race(Context& c) {
   for (int number = 0; others >> number;)
     winners.insert(number);
   for (int i = 0; i < kTimes; ++i)
-    equal("how many processes created session " + std::to_string(i), winners.count(i), 1u);
+    expect_equal("how many processes created session " + std::to_string(i), winners.count(i), 1u);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ void unknown(Context& c) {
   Subject& store = c.open();
   const SessionId id = c.id("unknown");
   const Error error = c.refuse("removing an unknown id", Errc::not_found, store.remove(id));
-  equal("the key of the error", error.key(), id.str());
+  expect_equal("the key of the error", error.key(), id.str());
 }
 
 void twice(Context& c) {
@@ -24,10 +24,10 @@ void gone_from_lists(Context& c) {
   const Session one = c.saved(store, "1"), two = c.saved(store, "2");
   c.get("removing", store.remove(one.id));
   const std::vector<std::string> left(1, two.id.str());
-  equal("the ids listed", c.walk(store, ListQuery().agent(c.agent())), left);
+  expect_equal("the ids listed", c.walk(store, ListQuery().agent(c.agent())), left);
   const AgentSessions page = c.get("list_for_agent", store.list_for_agent(c.agent()));
-  equal("the number of the agent's sessions", page.items.size(), 1u);
-  equal("the agent's session", page.items.front()->id, two.id);
+  expect_equal("the number of the agent's sessions", page.items.size(), 1u);
+  expect_equal("the agent's session", page.items.front()->id, two.id);
 }
 
 void if_revision(Context& c) {
@@ -36,8 +36,8 @@ void if_revision(Context& c) {
   const Revision stored = c.load(store, session.id).revision;
   const Error error = c.refuse("removing another revision", Errc::conflict,
                                store.remove(session.id, RemoveOptions().if_revision(stored + 1)));
-  equal("the revision expected", error.expected(), std::optional(stored + 1));
-  equal("the revision found", error.actual(), std::optional(stored));
+  expect_equal("the revision expected", error.expected(), std::optional(stored + 1));
+  expect_equal("the revision found", error.actual(), std::optional(stored));
   same_session("the session after the conflict", c.load(store, session.id), session);
   c.get("removing that revision", store.remove(session.id, RemoveOptions().if_revision(stored)));
   c.absent(store, session.id);
@@ -63,7 +63,7 @@ void race(Context& c) {
     for (int i = 0; i < 8; ++i)
       work.push_back(remove_any(&store, session.id, winners));
     c.together(std::move(work));
-    equal("how many of 8 removed the session", winners->load(), 1);
+    expect_equal("how many of 8 removed the session", winners->load(), 1);
   }
 }
 
@@ -92,11 +92,11 @@ void race_with_save(Context& c) {
       work.push_back(remove_exactly(&store, session.id, revision, removers));
     }
     c.together(std::move(work));
-    equal("how many of 6 saved or removed one revision", *winners + *removers, 1);
+    expect_equal("how many of 6 saved or removed one revision", *winners + *removers, 1);
     if (*removers) {
       c.absent(store, session.id);
     } else {
-      equal("the revision saved", c.load(store, session.id).revision, revision + 1);
+      expect_equal("the revision saved", c.load(store, session.id).revision, revision + 1);
     }
   }
 }

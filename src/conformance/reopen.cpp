@@ -17,11 +17,12 @@ void everything_is_there(Context& c) {
   Subject& again = c.reopen();
   const Session after = c.load(again, session.id);
   same_session("the session in the reopened store", after, session);
-  equal("created_at", after.created_at, before.created_at);
-  equal("updated_at", after.updated_at, before.updated_at);
-  equal("the ids listed", c.walk(again, ListQuery().agent(c.agent())),
-        std::vector<std::string>(1, session.id.str()));
-  equal("the agent's sessions", c.get("list_for_agent", again.list_for_agent(c.agent())).items.size(), 1u);
+  expect_equal("created_at", after.created_at, before.created_at);
+  expect_equal("updated_at", after.updated_at, before.updated_at);
+  expect_equal("the ids listed", c.walk(again, ListQuery().agent(c.agent())),
+               std::vector<std::string>(1, session.id.str()));
+  expect_equal("the agent's sessions", c.get("list_for_agent", again.list_for_agent(c.agent())).items.size(),
+               1u);
 }
 
 void revisions_go_on(Context& c) {
@@ -29,10 +30,10 @@ void revisions_go_on(Context& c) {
   const Session session = c.saved(store);
   const Revision before = c.get("save", store.save(session)).revision;
   Subject& again = c.reopen();
-  equal("the revision in the reopened store", c.load(again, session.id).revision, before);
+  expect_equal("the revision in the reopened store", c.load(again, session.id).revision, before);
   const Written written =
       c.get("saving over that revision", again.save(session, SaveOptions().if_revision(before)));
-  equal("the next revision", written.revision, before + 1);
+  expect_equal("the next revision", written.revision, before + 1);
 }
 
 void removed_stays_removed(Context& c) {
@@ -41,7 +42,7 @@ void removed_stays_removed(Context& c) {
   c.get("remove", store.remove(session.id));
   Subject& again = c.reopen();
   c.absent(again, session.id);
-  equal("the ids listed", c.walk(again, ListQuery().agent(c.agent())), std::vector<std::string>());
+  expect_equal("the ids listed", c.walk(again, ListQuery().agent(c.agent())), std::vector<std::string>());
 }
 
 }  // namespace

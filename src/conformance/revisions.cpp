@@ -11,21 +11,21 @@ void first_is_creation_time(Context& c) {
   Subject& store = c.open(OpenOptions().clock(clock));
   const Session session = c.session();
   const Written written = c.get("the first save", store.save(session));
-  equal("the first revision", written.revision, clock->now().time_since_epoch().count());
-  equal("created_at", written.created_at, Timestamp(clock->now()));
-  equal("the revision loaded", c.load(store, session.id).revision, written.revision);
+  expect_equal("the first revision", written.revision, clock->now().time_since_epoch().count());
+  expect_equal("created_at", written.created_at, Timestamp(clock->now()));
+  expect_equal("the revision loaded", c.load(store, session.id).revision, written.revision);
 }
 
 void raised_by_one(Context& c) {
   Subject& store = c.open();
   const Session session = c.session();
   const Revision first = c.get("the first save", store.save(session)).revision;
-  equal("the revision of a second save", c.get("save", store.save(session)).revision, first + 1);
-  equal("the revision of an append", c.get("append", store.append(session.id, Message("user", "x"))).revision,
-        first + 2);
+  expect_equal("the revision of a second save", c.get("save", store.save(session)).revision, first + 1);
+  expect_equal("the revision of an append",
+               c.get("append", store.append(session.id, Message("user", "x"))).revision, first + 2);
   const SessionPtr updated = c.get("update", store.update(session.id, [](Session& s) { s.set_title("t"); }));
-  equal("the revision of an update", updated->revision, first + 3);
-  equal("the revision loaded", c.load(store, session.id).revision, first + 3);
+  expect_equal("the revision of an update", updated->revision, first + 3);
+  expect_equal("the revision loaded", c.load(store, session.id).revision, first + 3);
 }
 
 void if_number(Context& c) {
@@ -41,7 +41,7 @@ void if_number(Context& c) {
   }
   const Written written =
       c.get("saving if that revision is stored", store.save(changed, SaveOptions().if_revision(stored)));
-  equal("the revision", written.revision, stored + 1);
+  expect_equal("the revision", written.revision, stored + 1);
   same_session("the session after the swap", c.load(store, session.id), changed);
 }
 
@@ -51,11 +51,11 @@ void conflict_tells(Context& c) {
   const Revision stored = c.load(store, session.id).revision;
   Error error =
       c.refuse("saving", Errc::conflict, store.save(session, SaveOptions().if_revision(stored + 7)));
-  equal("the revision expected", error.expected(), std::optional(stored + 7));
-  equal("the revision found", error.actual(), std::optional(stored));
+  expect_equal("the revision expected", error.expected(), std::optional(stored + 7));
+  expect_equal("the revision found", error.actual(), std::optional(stored));
   error = c.refuse("creating over", Errc::conflict, store.save(session, SaveOptions().if_absent()));
-  equal("the revision expected by create", error.expected(), std::optional<Revision>());
-  equal("the revision found by create", error.actual(), std::optional(stored));
+  expect_equal("the revision expected by create", error.expected(), std::optional<Revision>());
+  expect_equal("the revision found by create", error.actual(), std::optional(stored));
 }
 
 void number_on_missing(Context& c) {
@@ -63,8 +63,8 @@ void number_on_missing(Context& c) {
   const Session session = c.session();
   const Error error = c.refuse("saving if revision 5 is stored", Errc::conflict,
                                store.save(session, SaveOptions().if_revision(5)));
-  equal("the revision expected", error.expected(), std::optional<Revision>(5));
-  equal("the revision found", error.actual(), std::optional<Revision>());
+  expect_equal("the revision expected", error.expected(), std::optional<Revision>(5));
+  expect_equal("the revision found", error.actual(), std::optional<Revision>());
   c.absent(store, session.id);
 }
 
@@ -73,8 +73,8 @@ void ignored_by_save(Context& c) {
   Session session = c.saved(store);
   const Revision first = c.load(store, session.id).revision;
   session.revision = 12345;
-  equal("the revision after saving a value of revision 12345", c.get("save", store.save(session)).revision,
-        first + 1);
+  expect_equal("the revision after saving a value of revision 12345",
+               c.get("save", store.save(session)).revision, first + 1);
 }
 
 void unchanged_since(Context& c) {
@@ -107,12 +107,12 @@ void still_clock(Context& c) {
   const Session session = c.session();
   const TimePoint start = clock->now();
   for (int write = 0; write < 3; ++write) {
-    equal("updated_at on a clock that stands still", c.get("save", store.save(session)).updated_at,
-          Timestamp(start + microseconds(write)));
+    expect_equal("updated_at on a clock that stands still", c.get("save", store.save(session)).updated_at,
+                 Timestamp(start + microseconds(write)));
   }
   clock->advance(microseconds(1000));
-  equal("updated_at when the clock moved", c.get("save", store.save(session)).updated_at,
-        Timestamp(clock->now()));
+  expect_equal("updated_at when the clock moved", c.get("save", store.save(session)).updated_at,
+               Timestamp(clock->now()));
 }
 
 void backward_clock(Context& c) {
@@ -122,13 +122,13 @@ void backward_clock(Context& c) {
   const TimePoint start = clock->now();
   c.get("save", store.save(session));
   clock->advance(-std::chrono::hours(1));
-  equal("updated_at of a save on a clock that went back", c.get("save", store.save(session)).updated_at,
-        Timestamp(start + microseconds(1)));
-  equal("updated_at of an append on it",
-        c.get("append", store.append(session.id, Message("user", "x"))).updated_at,
-        Timestamp(start + microseconds(2)));
+  expect_equal("updated_at of a save on a clock that went back",
+               c.get("save", store.save(session)).updated_at, Timestamp(start + microseconds(1)));
+  expect_equal("updated_at of an append on it",
+               c.get("append", store.append(session.id, Message("user", "x"))).updated_at,
+               Timestamp(start + microseconds(2)));
   const SessionPtr updated = c.get("update", store.update(session.id, [](Session& s) { s.set_title("t"); }));
-  equal("updated_at of an update on it", updated->updated_at, Timestamp(start + microseconds(3)));
+  expect_equal("updated_at of an update on it", updated->updated_at, Timestamp(start + microseconds(3)));
 }
 
 void created_stays(Context& c) {
@@ -136,14 +136,14 @@ void created_stays(Context& c) {
   Subject& store = c.open(OpenOptions().clock(clock));
   Session session = c.session();
   const Timestamp created = c.get("save", store.save(session)).created_at;
-  equal("created_at", created, Timestamp(clock->now()));
+  expect_equal("created_at", created, Timestamp(clock->now()));
   clock->advance(std::chrono::hours(1));
   session.created_at = clock->now();
-  equal("created_at of a second save", c.get("save", store.save(session)).created_at, created);
-  equal("created_at of an append", c.get("append", store.append(session.id, Message("user", "x"))).created_at,
-        created);
+  expect_equal("created_at of a second save", c.get("save", store.save(session)).created_at, created);
+  expect_equal("created_at of an append",
+               c.get("append", store.append(session.id, Message("user", "x"))).created_at, created);
   c.get("update", store.update(session.id, [](Session& s) { s.set_title("t"); }));
-  equal("created_at loaded", c.load(store, session.id).created_at, created);
+  expect_equal("created_at loaded", c.load(store, session.id).created_at, created);
 }
 
 void preserve(Context& c) {
@@ -153,14 +153,14 @@ void preserve(Context& c) {
   session.updated_at = TimePoint(microseconds(1'600'000'000'000'002));
   c.get("save", store.save(session, SaveOptions().times(Times::preserve)));
   Session loaded = c.load(store, session.id);
-  equal("created_at of an import", loaded.created_at, session.created_at);
-  equal("updated_at of an import", loaded.updated_at, session.updated_at);
+  expect_equal("created_at of an import", loaded.created_at, session.created_at);
+  expect_equal("updated_at of an import", loaded.updated_at, session.updated_at);
   session.created_at = TimePoint(microseconds(1'500'000'000'000'003));
   session.updated_at = TimePoint(microseconds(1'600'000'000'000'004));
   c.get("save", store.save(session, SaveOptions().times(Times::preserve)));
   loaded = c.load(store, session.id);
-  equal("created_at of a second import", loaded.created_at, session.created_at);
-  equal("updated_at of a second import", loaded.updated_at, session.updated_at);
+  expect_equal("created_at of a second import", loaded.created_at, session.created_at);
+  expect_equal("updated_at of a second import", loaded.updated_at, session.updated_at);
 }
 
 void written_is_stored(Context& c) {
@@ -171,9 +171,9 @@ void written_is_stored(Context& c) {
   all.push_back(c.get("save", store.save(session)));
   all.push_back(c.get("append", store.append(session.id, Message("user", "x"))));
   const Session loaded = c.load(store, session.id);
-  equal("the revision", all.back().revision, loaded.revision);
-  equal("created_at", all.back().created_at, loaded.created_at);
-  equal("updated_at", all.back().updated_at, loaded.updated_at);
+  expect_equal("the revision", all.back().revision, loaded.revision);
+  expect_equal("created_at", all.back().created_at, loaded.created_at);
+  expect_equal("updated_at", all.back().updated_at, loaded.updated_at);
   for (const Written& written : all)
     expect("a first write not to be a replay", !written.replayed);
 }

@@ -86,7 +86,7 @@ void empty_agent(Context& c) {
 void large_session(Context& c) {
   Session session = c.session();
   for (int i = 0; i < 2000; ++i) {
-    session.add_message(i % 2 ? "assistant" : "user", std::to_string(i) + std::string(2100, 'x'));
+    session.add_message(i % 2 ? "assistant" : "user", as_json(std::to_string(i) + std::string(2100, 'x')));
   }
   comes_back(c, session);
 }

@@ -16,8 +16,8 @@ void applies(Context& c) {
   same_session("the session returned", *updated, session);
   const Session loaded = c.load(store, session.id);
   same_session("the session loaded", loaded, session);
-  equal("the revision returned", updated->revision, loaded.revision);
-  equal("updated_at returned", updated->updated_at, loaded.updated_at);
+  expect_equal("the revision returned", updated->revision, loaded.revision);
+  expect_equal("updated_at returned", updated->updated_at, loaded.updated_at);
 }
 
 /// Runs an update that must be refused, and looks that nothing was written.
@@ -28,7 +28,7 @@ void refused_update(Context& c, Errc code, Mutation mutation) {
   c.refuse("the update", code, store.update(session.id, std::move(mutation)));
   const Session after = c.load(store, session.id);
   same_session("the session after the update", after, session);
-  equal("the revision after the update", after.revision, before);
+  expect_equal("the revision after the update", after.revision, before);
 }
 
 void error_writes_nothing(Context& c) {
@@ -59,10 +59,10 @@ void no_change_no_write(Context& c) {
   const Session session = c.saved(store);
   const Session before = c.load(store, session.id);
   const SessionPtr same = c.get("update", store.update(session.id, [](Session& s) { s.set_title(s.title); }));
-  equal("the revision returned by an update that changes nothing", same->revision, before.revision);
+  expect_equal("the revision returned by an update that changes nothing", same->revision, before.revision);
   const Session after = c.load(store, session.id);
-  equal("the revision stored", after.revision, before.revision);
-  equal("updated_at", after.updated_at, before.updated_at);
+  expect_equal("the revision stored", after.revision, before.revision);
+  expect_equal("updated_at", after.updated_at, before.updated_at);
 }
 
 void missing(Context& c) {
@@ -71,7 +71,7 @@ void missing(Context& c) {
   const auto runs = std::make_shared<std::atomic<int>>(0);
   c.refuse("updating what is not there", Errc::not_found,
            store.update(id, [runs](Session& s) { ++*runs, s.set_title("x"); }));
-  equal("runs of the mutation", runs->load(), 0);
+  expect_equal("runs of the mutation", runs->load(), 0);
   c.absent(store, id);
 }
 
@@ -84,7 +84,7 @@ void if_revision(Context& c) {
            store.update(session.id, retitle, UpdateOptions().if_revision(stored + 3)));
   same_session("the session after the conflict", c.load(store, session.id), session);
   c.get("updating that revision", store.update(session.id, retitle, UpdateOptions().if_revision(stored)));
-  equal("the title", c.load(store, session.id).title, "x");
+  expect_equal("the title", c.load(store, session.id).title, "x");
 }
 
 void increment(Session& session) {
@@ -109,7 +109,7 @@ void concurrent(Context& c) {
   c.together(std::move(work));
   const Session loaded = c.load(store, session.id);
   same_json("the counter after 8 × 50 updates", loaded.metadata.at("counter"), 400);
-  equal("the revision", loaded.revision, first + 400);
+  expect_equal("the revision", loaded.revision, first + 400);
 }
 
 asio::awaitable<void> append_often(Subject* store, SessionId id, std::string role, int times) {
@@ -148,7 +148,7 @@ void mixed(Context& c) {
   c.together(std::move(work));
   const Session loaded = c.load(store, session.id);
   same_json("the counter after 40 updates and 40 swaps", loaded.metadata.at("counter"), 80);
-  equal("messages after 40 appends to one", loaded.messages.size(), 41u);
+  expect_equal("messages after 40 appends to one", loaded.messages.size(), 41u);
 }
 
 asio::awaitable<void> update_until_gone(Subject* store, SessionId id) {
