@@ -17,7 +17,8 @@
 namespace sessile {
 
 namespace detail {
-/// Turns what escapes a coroutine into a Result: only Asio's own throw on a cancelled co_await, and bad_alloc.
+/// Turns what escapes a coroutine into a Result: only Asio's own throw on a cancelled co_await, and
+/// bad_alloc.
 Error error_from(std::exception_ptr thrown) noexcept;
 
 template <class T, class Token, class Start>
@@ -26,25 +27,29 @@ auto initiate(std::shared_ptr<SessionStore> store, Start start, Token&& token) {
       [](auto handler, std::shared_ptr<SessionStore> kept, Start begin) {
         auto executor = asio::get_associated_executor(handler, kept->get_executor());
         auto slot = asio::get_associated_cancellation_slot(handler);
-        auto complete = [handler = std::move(handler), kept](std::exception_ptr thrown, Result<T> result) mutable {
+        auto complete = [handler = std::move(handler), kept](std::exception_ptr thrown,
+                                                             Result<T> result) mutable {
           if (thrown) result = error_from(thrown);
           std::move(handler)(std::move(result));
         };
-        asio::co_spawn(executor, begin(*kept),
-                       asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(complete))));
+        asio::co_spawn(
+            executor, begin(*kept),
+            asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(complete))));
       },
       token, std::move(store), std::move(start));
 }
 }  // namespace detail
 
-/// Each async_X(store, arguments…, token) is store->X(arguments…) for any completion token. Completion signature:
-/// `void(Result<T>)`, called on the token's associated executor, else on store->get_executor(). The store is kept
-/// alive until then. The token's cancellation slot is honoured as SessionStore says.
+/// Each async_X(store, arguments…, token) is store->X(arguments…) for any completion token. Completion
+/// signature: `void(Result<T>)`, called on the token's associated executor, else on store->get_executor().
+/// The store is kept alive until then. The token's cancellation slot is honoured as SessionStore says.
 template <class Token>
 auto async_save(std::shared_ptr<SessionStore> store, SessionPtr session, SaveOptions options, Token&& token) {
   return detail::initiate<Written>(
       std::move(store),
-      [session = std::move(session), options](SessionStore& s) mutable { return s.save(std::move(session), options); },
+      [session = std::move(session), options](SessionStore& s) mutable {
+        return s.save(std::move(session), options);
+      },
       std::forward<Token>(token));
 }
 template <class Token>
@@ -55,13 +60,15 @@ auto async_save(std::shared_ptr<SessionStore> store, Session session, SaveOption
 template <class Token>
 auto async_load(std::shared_ptr<SessionStore> store, SessionId id, LoadOptions options, Token&& token) {
   return detail::initiate<SessionPtr>(
-      std::move(store), [id = std::move(id), options](SessionStore& s) mutable { return s.load(std::move(id), options); },
+      std::move(store),
+      [id = std::move(id), options](SessionStore& s) mutable { return s.load(std::move(id), options); },
       std::forward<Token>(token));
 }
 template <class Token>
 auto async_list(std::shared_ptr<SessionStore> store, ListQuery query, Token&& token) {
   return detail::initiate<Page<SessionSummary>>(
-      std::move(store), [query = std::move(query)](SessionStore& s) mutable { return s.list(std::move(query)); },
+      std::move(store),
+      [query = std::move(query)](SessionStore& s) mutable { return s.list(std::move(query)); },
       std::forward<Token>(token));
 }
 template <class Token>
@@ -72,7 +79,8 @@ auto async_remove(std::shared_ptr<SessionStore> store, SessionId id, RemoveOptio
       std::forward<Token>(token));
 }
 template <class Token>
-auto async_list_for_agent(std::shared_ptr<SessionStore> store, AgentId agent, ListQuery query, Token&& token) {
+auto async_list_for_agent(std::shared_ptr<SessionStore> store, AgentId agent, ListQuery query,
+                          Token&& token) {
   return detail::initiate<AgentSessions>(
       std::move(store),
       [agent = std::move(agent), query = std::move(query)](SessionStore& s) mutable {
@@ -95,7 +103,8 @@ auto async_append(std::shared_ptr<SessionStore> store, SessionId id, std::vector
                   AppendOptions options, Token&& token) {
   return detail::initiate<Written>(
       std::move(store),
-      [id = std::move(id), messages = std::move(messages), options = std::move(options)](SessionStore& s) mutable {
+      [id = std::move(id), messages = std::move(messages),
+       options = std::move(options)](SessionStore& s) mutable {
         return s.append(std::move(id), std::move(messages), std::move(options));
       },
       std::forward<Token>(token));

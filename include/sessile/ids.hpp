@@ -12,8 +12,8 @@ namespace sessile {
 
 /// A session's name: UTF-8, 1 to 200 bytes, no NUL, compared as bytes, unique in a store.
 ///
-/// Constructing one checks nothing, so that `store.load("abc")` reads well; every operation checks it first and
-/// answers invalid_argument. Value type: distinct objects may be used from distinct threads.
+/// Constructing one checks nothing, so that `store.load("abc")` reads well; every operation checks it first
+/// and answers invalid_argument. Value type: distinct objects may be used from distinct threads.
 class SessionId {
  public:
   SessionId() noexcept {}

@@ -7,10 +7,11 @@ namespace sessile {
 
 /// The system call behind an advisory lock. docs/locking.md says what each promises.
 enum class LockPrimitive {
-  automatic,     ///< open_file_description where the system has it, else interprocess
+  automatic,              ///< open_file_description where the system has it, else interprocess
   open_file_description,  ///< URL: `lock=ofd`
-  interprocess,  ///< boost::interprocess::file_lock, a POSIX record lock; excludes the former. URL: `lock=interprocess`
-  flock,         ///< what the reference library takes; ignores the two others. URL: `lock=flock`
+  interprocess,           ///< boost::interprocess::file_lock, a POSIX record lock; excludes the former. URL:
+                          ///< `lock=interprocess`
+  flock,                  ///< what the reference library takes; ignores the two others. URL: `lock=flock`
 };
 
 /// All processes that share a directory must take locks of one family: {ofd, interprocess} or {flock}.
@@ -18,7 +19,8 @@ class LockOptions {
  public:
   LockOptions() noexcept {}
   LockOptions& primitive(LockPrimitive value) noexcept { return primitive_ = value, *this; }
-  /// The longest wait for a lock before `locked`; an operation's own timeout may be shorter. URL: `lock_timeout=5s`.
+  /// The longest wait for a lock before `locked`; an operation's own timeout may be shorter. URL:
+  /// `lock_timeout=5s`.
   LockOptions& timeout(std::chrono::milliseconds value) noexcept { return timeout_ = value, *this; }
 
   LockPrimitive primitive() const noexcept { return primitive_; }

@@ -7,8 +7,8 @@
 
 namespace sessile {
 
-/// A store that lives as long as its object: max_durability is none, reach is process. Errors: unsupported when a
-/// durability other than none is asked for. URL: `memory:`.
+/// A store that lives as long as its object: max_durability is none, reach is process. Errors: unsupported
+/// when a durability other than none is asked for. URL: `memory:`.
 Result<std::shared_ptr<SessionStore>> make_memory_store(OpenOptions options = OpenOptions());
 
 }  // namespace sessile

@@ -8,16 +8,17 @@
 
 namespace sessile {
 
-/// A function that changes a Session in place: returns nothing, or a Result<void> whose error aborts the update.
+/// A function that changes a Session in place: returns nothing, or a Result<void> whose error aborts the
+/// update.
 ///
-/// It may run more than once, each time on a fresh copy, on the executor of the operation (the caller's), and must
-/// not call the store. What it throws aborts the update. Changing Session::id is refused. When it changes nothing,
-/// nothing is written.
+/// It may run more than once, each time on a fresh copy, on the executor of the operation (the caller's), and
+/// must not call the store. What it throws aborts the update. Changing Session::id is refused. When it
+/// changes nothing, nothing is written.
 class Mutation {
  public:
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Mutation> && std::is_invocable_v<F&, Session&>)
-  Mutation(F function) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Mutation> && std::is_invocable_v<F&, Session&>)
+      Mutation(F function) {
     if constexpr (std::is_void_v<std::invoke_result_t<F&, Session&>>) {
       function_ = [f = std::move(function)](Session& session) mutable {
         f(session);

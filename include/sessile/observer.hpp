@@ -24,8 +24,8 @@ class OperationEvent {
   const Error* failure = nullptr;  ///< null when it succeeded
 };
 
-/// Called once for each operation, on the executor the operation finished on, several at a time. Must not call the
-/// store; what it throws is dropped.
+/// Called once for each operation, on the executor the operation finished on, several at a time. Must not
+/// call the store; what it throws is dropped.
 using Observer = std::function<void(const OperationEvent&)>;
 
 }  // namespace sessile

@@ -30,8 +30,9 @@ enum class MissingPlace {
 class OpenOptions {
  public:
   OpenOptions() {}
-  /// Runs the store's internals (blocking file work, timers) here instead of on the process-wide pool. Must allow
-  /// blocking work: a thread_pool of its own, never a caller's event loop. Must outlive the store's operations.
+  /// Runs the store's internals (blocking file work, timers) here instead of on the process-wide pool. Must
+  /// allow blocking work: a thread_pool of its own, never a caller's event loop. Must outlive the store's
+  /// operations.
   OpenOptions& executor(asio::any_io_executor value) { return executor_ = std::move(value), *this; }
   OpenOptions& clock(std::shared_ptr<const Clock> value) { return clock_ = std::move(value), *this; }
   OpenOptions& observer(Observer value) { return observer_ = std::move(value), *this; }
@@ -68,8 +69,9 @@ class StoreUrl {
   static Result<StoreUrl> parse(std::string_view text);
 
   std::string scheme;
-  std::string rest;     ///< between the colon and the question mark, percent-decoded: a directory for `file:`
-  std::string literal;  ///< all of it, undecoded: for schemes with a syntax of their own; may hold credentials
+  std::string rest;  ///< between the colon and the question mark, percent-decoded: a directory for `file:`
+  std::string
+      literal;  ///< all of it, undecoded: for schemes with a syntax of their own; may hold credentials
   std::map<std::string, std::string> parameters;
 };
 
@@ -91,19 +93,19 @@ class UrlParameters {
 /// Makes a store from its URL, doing no I/O. Called from any thread.
 using StoreFactory = std::function<Result<std::shared_ptr<SessionStore>>(StoreUrl, OpenOptions)>;
 
-/// Makes `open_store("scheme:…")` call `factory`. A scheme is [a-z][a-z0-9+.-]*. Errors: invalid_argument when it
-/// is malformed or taken. Thread-safe.
+/// Makes `open_store("scheme:…")` call `factory`. A scheme is [a-z][a-z0-9+.-]*. Errors: invalid_argument
+/// when it is malformed or taken. Thread-safe.
 Result<void> register_scheme(std::string scheme, StoreFactory factory);
 
 /// The schemes that open_store knows, sorted.
 std::vector<std::string> registered_schemes();
 
-/// Opens `memory:`, `file:DIR`, `jsondir:DIR` or a registered scheme, with options as query parameters that win over
-/// `options`: `?durability=process|power|none`, `mode=ro|rw`, `create=true|false`, `max_message=BYTES`,
-/// `max_session=BYTES`, `max_depth=N`, and the backend's own.
+/// Opens `memory:`, `file:DIR`, `jsondir:DIR` or a registered scheme, with options as query parameters that
+/// win over `options`: `?durability=process|power|none`, `mode=ro|rw`, `create=true|false`,
+/// `max_message=BYTES`, `max_session=BYTES`, `max_depth=N`, and the backend's own.
 ///
-/// Does no I/O: what is wrong with the place shows in the first operation. Errors: invalid_argument for an unknown
-/// scheme or parameter, unsupported for a durability the backend has not. Thread-safe.
+/// Does no I/O: what is wrong with the place shows in the first operation. Errors: invalid_argument for an
+/// unknown scheme or parameter, unsupported for a durability the backend has not. Thread-safe.
 Result<std::shared_ptr<SessionStore>> open_store(std::string_view url, OpenOptions options = OpenOptions());
 
 }  // namespace sessile

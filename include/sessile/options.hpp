@@ -54,8 +54,8 @@ template <class Derived>
 class CommonOptions {
  public:
   CommonOptions() noexcept {}
-  /// Gives up, with timed_out or locked, when the commit point is not reached in time; 0 waits for ever, but for
-  /// the lock's own deadline. Measured on a monotonic clock from the start of the operation.
+  /// Gives up, with timed_out or locked, when the commit point is not reached in time; 0 waits for ever, but
+  /// for the lock's own deadline. Measured on a monotonic clock from the start of the operation.
   Derived& timeout(std::chrono::milliseconds value) noexcept {
     timeout_ = value;
     return static_cast<Derived&>(*this);
@@ -87,7 +87,16 @@ class WriteOptions : public CommonOptions<Derived> {
   }
   const RevisionCheck& if_revision() const noexcept { return check_; }
 
+  /// For implementations: the size, as compact JSON, of the session or messages being written. SessionStore
+  /// sets it when it has measured them; what a caller sets is overwritten.
+  Derived& measured_bytes(std::uint64_t value) noexcept {
+    measured_bytes_ = value;
+    return static_cast<Derived&>(*this);
+  }
+  std::uint64_t measured_bytes() const noexcept { return measured_bytes_; }
+
  private:
+  std::uint64_t measured_bytes_ = 0;
   std::optional<Durability> durability_;
   RevisionCheck check_;
 };
@@ -100,7 +109,8 @@ class SaveOptions : public detail::WriteOptions<SaveOptions> {
   SaveOptions& if_absent() noexcept { return if_revision(RevisionCheck::absent()); }
   /// Refuses with conflict unless the stored session is still the one `session` was loaded from.
   SaveOptions& unchanged_since(const Session& session) noexcept {
-    return if_revision(session.revision == 0 ? RevisionCheck::absent() : RevisionCheck::exactly(session.revision));
+    return if_revision(session.revision == 0 ? RevisionCheck::absent()
+                                             : RevisionCheck::exactly(session.revision));
   }
   SaveOptions& times(Times value) noexcept { return times_ = value, *this; }
   Times times() const noexcept { return times_; }

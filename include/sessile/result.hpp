@@ -23,8 +23,8 @@ struct Success {};
 
 /// The outcome of an operation: a `T`, or the Error that kept it from being made.
 ///
-/// Look at it with has_value(), error() or value(), or pass it on. A Result that holds an error and is destroyed
-/// without having been looked at ends a program built against a debug build of the library, since
+/// Look at it with has_value(), error() or value(), or pass it on. A Result that holds an error and is
+/// destroyed without having been looked at ends a program built against a debug build of the library, since
 /// `[[nodiscard]]` does not reach a `co_await` with g++ 12. ignore() says that it is meant.
 /// Thread safety: as for a `T`.
 template <class T>
@@ -39,20 +39,21 @@ class [[nodiscard]] Result {
   Result(Error error) : inner_(boost::system::in_place_error, std::move(error)) {}
   Result(Errc code) : inner_(boost::system::in_place_error, Error(code)) {}
 
-  Result(detail::Success)
-    requires std::is_void_v<T>
-      : inner_(boost::system::in_place_value) {}
+  Result(detail::Success) requires std::is_void_v<T> : inner_(boost::system::in_place_value) {}
 
   /// Holds a value made from `value`.
   template <class U = T>
-    requires(!std::is_void_v<T> && std::is_convertible_v<U &&, T> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Result> && !std::is_same_v<std::remove_cvref_t<U>, Error> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Errc>)
-  Result(U&& value) : inner_(boost::system::in_place_value, std::forward<U>(value)) {}
+  requires(!std::is_void_v<T> && std::is_convertible_v<U&&, T> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Error> && !std::is_same_v<std::remove_cvref_t<U>, Errc>)
+      Result(U&& value)
+      : inner_(boost::system::in_place_value, std::forward<U>(value)) {}
 
   Result(Result&& other) noexcept(std::is_nothrow_move_constructible_v<Inner>)
       : inner_(std::move(other.inner_)), looked_at_(std::exchange(other.looked_at_, true)) {}
-  Result(const Result& other) : inner_(other.inner_), looked_at_(other.looked_at_) { other.looked_at_ = true; }
+  Result(const Result& other) : inner_(other.inner_), looked_at_(other.looked_at_) {
+    other.looked_at_ = true;
+  }
   Result& operator=(Result other) noexcept(std::is_nothrow_move_assignable_v<Inner>) {
     complain_if_forgotten();
     inner_ = std::move(other.inner_);
@@ -112,7 +113,9 @@ class [[nodiscard]] Result {
 };
 
 /// Success without a value: `return success();`
-inline Result<void> success() { return Result<void>(detail::Success()); }
+inline Result<void> success() {
+  return Result<void>(detail::Success());
+}
 
 /// What every operation returns: a coroutine that completes with a Result.
 template <class T>

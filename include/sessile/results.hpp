@@ -49,8 +49,8 @@ class Page {
  public:
   Page() noexcept {}
   std::vector<T> items;
-  /// What is there and cannot be read: told once, on the first page, and never failing the rest. Each has path()
-  /// and, where known, key().
+  /// What is there and cannot be read: told once, on the first page, and never failing the rest. Each has
+  /// path() and, where known, key().
   std::vector<Error> unreadable;
   /// For ListQuery::cursor; empty on the last page.
   std::string next;

@@ -77,8 +77,8 @@ enum class Completeness { whole, partial };
 
 /// One session: an agent's messages, steps and state.
 ///
-/// Strings are UTF-8. All JSON in it must use the default storage (not a monotonic resource), so that a shared
-/// session may be copied from several threads at once. Value type otherwise.
+/// Strings are UTF-8. All JSON in it must use the default storage (not a monotonic resource), so that a
+/// shared session may be copied from several threads at once. Value type otherwise.
 class Session {
  public:
   Session() {}
@@ -106,8 +106,9 @@ class Session {
   std::string title;       ///< empty: derived, see title_of
   Timestamp created_at;    ///< stamped by the store on the first write
   Timestamp updated_at;    ///< stamped by the store on every write
-  /// The stored state this value was read from, 0 if none. The first is the creation time in microseconds since
-  /// 1970, each write raises it by one. save ignores it unless SaveOptions::unchanged_since is asked for.
+  /// The stored state this value was read from, 0 if none. The first is the creation time in microseconds
+  /// since 1970, each write raises it by one. save ignores it unless SaveOptions::unchanged_since is asked
+  /// for.
   Revision revision = 0;
   std::vector<Message> messages;
   std::vector<TrajectoryStep> trajectory;

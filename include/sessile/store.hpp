@@ -14,25 +14,31 @@
 namespace sessile {
 
 namespace detail {
+class Operations;
 class StoreCore;
-}
+}  // namespace detail
 
 /// Keeps sessions. Open one with open_store, or implement one (docs/writing-a-backend.md).
 ///
 /// For every operation:
 ///
-/// - Object lifetimes: arguments are taken by value. A store held by a shared_ptr is kept alive by its operations; any
-///   other store must outlive them. Destroying the last handle blocks for nothing and loses nothing acknowledged.
+/// - Object lifetimes: arguments are taken by value. A store held by a shared_ptr is kept alive by its
+/// operations; any
+///   other store must outlive them. Destroying the last handle blocks for nothing and loses nothing
+///   acknowledged.
 /// - Executor: callable from any executor, resumes on the caller's. Blocking work runs on internal threads.
-/// - Cancellation: any type of cancellation (terminal, partial, total) is honoured until the commit point: nothing
-///   happened, `cancelled`. From the commit point on the operation finishes and reports the truth. Entered when the
-///   caller's coroutine is cancelled already, it returns `cancelled` and does nothing; note that Asio throws
-///   operation_aborted from such a co_await before we are reached, unless the coroutine said
+/// - Cancellation: any type of cancellation (terminal, partial, total) is honoured until the commit point:
+/// nothing
+///   happened, `cancelled`. From the commit point on the operation finishes and reports the truth. Entered
+///   when the caller's coroutine is cancelled already, it returns `cancelled` and does nothing; note that
+///   Asio throws operation_aborted from such a co_await before we are reached, unless the coroutine said
 ///   `throw_if_cancelled(false)`. To save on the way out: `co_await
-///   asio::this_coro::reset_cancellation_state(asio::disable_cancellation());` first. The caller's own cancellation
-///   state is left as it was.
-/// - Errors: always in the Result, bad_alloc (`unavailable`) included; nothing is thrown. Beside those named below
-///   every operation may answer invalid_argument, cancelled, timed_out, closed, unavailable, unsupported and io.
+///   asio::this_coro::reset_cancellation_state(asio::disable_cancellation());` first. The caller's own
+///   cancellation state is left as it was.
+/// - Errors: always in the Result, bad_alloc (`unavailable`) included; nothing is thrown. Beside those named
+/// below
+///   every operation may answer invalid_argument, cancelled, timed_out, closed, unavailable, unsupported and
+///   io.
 /// - Thread safety: all members but the destructor may be called from several threads at once.
 /// - A store must not be used in a child process after fork without exec.
 class SessionStore : public std::enable_shared_from_this<SessionStore> {
@@ -41,9 +47,9 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   SessionStore& operator=(const SessionStore&) = delete;
   virtual ~SessionStore();
 
-  /// Inserts or replaces the session of that id. All of it becomes as durable as asked, with what came before.
-  /// Stamps updated_at = max(now, previous + 1 µs), keeps created_at, raises the revision.
-  /// Errors: conflict, too_large, locked, corrupt (what is stored is not overwritten), indeterminate; a partial
+  /// Inserts or replaces the session of that id. All of it becomes as durable as asked, with what came
+  /// before. Stamps updated_at = max(now, previous + 1 µs), keeps created_at, raises the revision. Errors:
+  /// conflict, too_large, locked, corrupt (what is stored is not overwritten), indeterminate; a partial
   /// session: invalid_argument.
   Async<Written> save(SessionPtr session, SaveOptions options = SaveOptions());
   Async<Written> save(Session session, SaveOptions options = SaveOptions());
@@ -51,20 +57,21 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   /// Errors: not_found, corrupt, too_large.
   Async<SessionPtr> load(SessionId id, LoadOptions options = LoadOptions());
 
-  /// Summaries, in pages. A session that nobody touches appears exactly once in a walk through all pages; what
-  /// cannot be read is in Page::unreadable.
+  /// Summaries, in pages. A session that nobody touches appears exactly once in a walk through all pages;
+  /// what cannot be read is in Page::unreadable.
   Async<Page<SessionSummary>> list(ListQuery query = ListQuery());
 
-  /// Removes the session; its id may be used again. Errors: not_found, conflict, locked, corrupt, indeterminate.
+  /// Removes the session; its id may be used again. Errors: not_found, conflict, locked, corrupt,
+  /// indeterminate.
   Async<void> remove(SessionId id, RemoveOptions options = RemoveOptions());
 
-  /// Whole sessions of one agent, in pages (ListQuery::byte_budget bounds a page as well as ListQuery::limit). A
-  /// session removed meanwhile is skipped, an unreadable one is in Page::unreadable.
+  /// Whole sessions of one agent, in pages (ListQuery::byte_budget bounds a page as well as
+  /// ListQuery::limit). A session removed meanwhile is skipped, an unreadable one is in Page::unreadable.
   Async<AgentSessions> list_for_agent(AgentId agent, ListQuery query = ListQuery());
 
-  /// Loads, changes and saves as one step: no concurrent update, append or save is lost, and a session removed
-  /// meanwhile is not brought back. Returns the session as stored. Errors: not_found, conflict, too_large, locked,
-  /// corrupt, indeterminate, and what `mutation` returned.
+  /// Loads, changes and saves as one step: no concurrent update, append or save is lost, and a session
+  /// removed meanwhile is not brought back. Returns the session as stored. Errors: not_found, conflict,
+  /// too_large, locked, corrupt, indeterminate, and what `mutation` returned.
   Async<SessionPtr> update(SessionId id, Mutation mutation, UpdateOptions options = UpdateOptions());
 
   /// Adds messages to the end, all or none. Empty `messages`: checks, writes nothing. Errors: as update.
@@ -90,12 +97,12 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   SessionStore(OpenOptions options, Capabilities capabilities);
 
  private:
-  // What an implementor writes. Ids, limits, UTF-8 and options have been checked; messages and sessions measured;
-  // durability() is always set. Each runs in a coroutine of its own with its own cancellation state: total
-  // cancellation is enabled; from the commit point on the implementation disables it with
-  // `co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`. It runs on a strand of the
-  // caller's executor. Thrown exceptions become errors. Errors need only code and detail: operation, backend and
-  // key are filled in.
+  // What an implementor writes. Ids, limits, UTF-8 and options have been checked; messages and sessions
+  // measured; durability() is always set. Each runs in a coroutine of its own with its own cancellation
+  // state: total cancellation is enabled; from the commit point on the implementation disables it with
+  // `co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`. It runs on a strand
+  // of the caller's executor. Thrown exceptions become errors. Errors need only code and detail: operation,
+  // backend and key are filled in.
   virtual Async<Written> do_save(SessionPtr session, SaveOptions options) = 0;
   virtual Async<SessionPtr> do_load(SessionId id, LoadOptions options) = 0;
   virtual Async<Page<SessionSummary>> do_list(ListQuery query) = 0;
@@ -109,7 +116,7 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   virtual Async<void> do_flush();
   virtual Async<void> do_close();
 
-  friend class detail::StoreCore;
+  friend class detail::Operations;
   const std::shared_ptr<detail::StoreCore> core_;
 };
 

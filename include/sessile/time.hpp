@@ -17,8 +17,8 @@ using TimePoint = std::chrono::sys_time<std::chrono::microseconds>;
 /// A point in time of a document, with the text it was written as where that was not our own form.
 ///
 /// Our form is RFC 3339 in UTC with six decimals: `2026-11-20T09:30:00.000000Z`. Another program's form (an
-/// offset, nanoseconds, epoch milliseconds) is normalised to time(), and its JSON text is kept in original() and
-/// written back unchanged, so that load and save alter nothing. Comparison looks at time() alone.
+/// offset, nanoseconds, epoch milliseconds) is normalised to time(), and its JSON text is kept in original()
+/// and written back unchanged, so that load and save alter nothing. Comparison looks at time() alone.
 class Timestamp {
  public:
   /// Not set.

@@ -1,0 +1,123 @@
+#include <sessile/backend.hpp>
+#include <sessile/functions.hpp>
+
+namespace sessile {
+
+Async<Written> create(StorePtr store, Session session, SaveOptions options) {
+  return store->save(std::move(session), options.if_absent());
+}
+
+Async<SessionPtr> get_or_create(StorePtr store, std::string user, SessionId id) {
+  if (id.empty()) id = SessionId::random();
+  // Whoever loses the race to create finds the session; one who removes it in between starts the round again.
+  for (;;) {
+    auto found = co_await store->load(id);
+    if (found || found.error().code() != Errc::not_found) co_return found;
+    Session fresh(id);
+    fresh.set_user(user);
+    auto created = co_await store->save(fresh, SaveOptions().if_absent());
+    if (created) co_return std::make_shared<const Session>(stamped(std::move(fresh), *created));
+    if (created.error().code() != Errc::conflict) co_return created.error();
+  }
+}
+
+Async<bool> exists(StorePtr store, SessionId id) {
+  auto found = co_await store->load(std::move(id), LoadOptions().without_messages());
+  if (found) co_return true;
+  if (found.error().code() == Errc::not_found) co_return false;
+  co_return found.error();
+}
+
+Async<SessionPtr> fork(StorePtr store, SessionId from, SessionId to) {
+  if (to.empty()) to = SessionId::random();
+  auto original = co_await store->load(from);
+  if (!original) co_return original.error();
+  Session copy = **original;
+  copy.id = std::move(to);
+  copy.parent_id = std::move(from);
+  auto written = co_await store->save(copy, SaveOptions().if_absent());
+  if (!written) co_return written.error();
+  co_return std::make_shared<const Session>(stamped(std::move(copy), *written));
+}
+
+Async<SessionPtr> move_to_project(StorePtr store, SessionId id, std::string project) {
+  auto move = [project = std::move(project)](Session& session) { session.project_id = project; };
+  return store->update(std::move(id), Mutation(std::move(move)));
+}
+
+Async<std::vector<SessionSummary>> since(StorePtr store, TimePoint cutoff) {
+  ListQuery query;
+  query.updated_since(cutoff).limit(kMaxPageSize);
+  std::vector<SessionSummary> all;
+  for (;;) {
+    auto page = co_await store->list(query);
+    if (!page) co_return page.error();
+    std::move(page->items.begin(), page->items.end(), std::back_inserter(all));
+    if (page->next.empty()) co_return all;
+    query.cursor(std::move(page->next));
+  }
+}
+
+Async<std::vector<Error>> for_each(StorePtr store, ListQuery query,
+                                   std::function<Result<void>(const SessionSummary&)> visit) {
+  std::vector<Error> unreadable;
+  for (;;) {
+    auto page = co_await store->list(query);
+    if (!page) co_return page.error();
+    std::move(page->unreadable.begin(), page->unreadable.end(), std::back_inserter(unreadable));
+    for (const SessionSummary& summary : page->items) {
+      if (auto visited = visit(summary); !visited) co_return visited.error();
+    }
+    if (page->next.empty()) co_return unreadable;
+    query.cursor(std::move(page->next));
+  }
+}
+
+namespace {
+
+enum class CopyOutcome { copied, unchanged };
+
+Async<CopyOutcome> copy_one(StorePtr from, StorePtr to, SessionId id) {
+  auto session = co_await from->load(id);
+  if (!session) co_return session.error();
+  SaveOptions options;
+  options.if_absent().times(Times::preserve);
+  auto written = co_await to->save(*session, options);
+  if (written) co_return CopyOutcome::copied;
+  const Error refusal = written.error();
+  if (refusal.code() != Errc::conflict) co_return refusal;
+  auto present = co_await to->load(std::move(id));
+  if (present && (*present)->same_content(**session)) co_return CopyOutcome::unchanged;
+  co_return refusal;
+}
+
+}  // namespace
+
+Async<CopyReport> copy(StorePtr from, StorePtr to, std::function<void(const SessionSummary&)> progress) {
+  CopyReport report;
+  ListQuery query;
+  query.order(Order::id).limit(1000);
+  for (;;) {
+    auto page = co_await from->list(query);
+    if (!page) co_return page.error();
+    std::move(page->unreadable.begin(), page->unreadable.end(), std::back_inserter(report.failed));
+    for (const SessionSummary& summary : page->items) {
+      auto outcome = co_await copy_one(from, to, summary.id);
+      if (!outcome) {
+        const Error error = outcome.error();
+        if (error.code() == Errc::not_found) continue;  // removed since it was listed
+        if (error.code() == Errc::cancelled || error.code() == Errc::closed) co_return error;
+        report.failed.push_back(error);
+      } else if (*outcome == CopyOutcome::copied) {
+        ++report.copied;
+      } else {
+        ++report.unchanged;
+      }
+      if (progress) progress(summary);
+    }
+    if (page->next.empty()) co_return report;
+    query.cursor(std::move(page->next));
+  }
+}
+
+}  // namespace sessile

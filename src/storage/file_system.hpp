@@ -1,0 +1,126 @@
+// The seam: every system call that touches storage, locks included, goes through these classes, so that a
+// simulated file system can drop what was not synced, fail any call and cut the power at any point.
+#pragma once
+
+#include <sessile/lock_options.hpp>
+
+#include <boost/system/result.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sessile::storage {
+
+/// What a system call returns: a value, or errno as an error_code of the system category.
+template <class T>
+using SysResult = boost::system::result<T>;
+
+enum class FileKind { regular, directory, symlink, other };
+
+/// What tells one file from every other on the machine.
+class FileIdentity {
+ public:
+  FileIdentity() noexcept {}
+  FileIdentity(std::uint64_t device_, std::uint64_t inode_) noexcept : device(device_), inode(inode_) {}
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend auto operator<=>(const FileIdentity&, const FileIdentity&) noexcept = default;
+};
+
+class FileInfo {
+ public:
+  FileInfo() noexcept {}
+  FileKind kind = FileKind::other;
+  std::uint64_t size = 0;
+  FileIdentity identity;
+  std::chrono::sys_time<std::chrono::microseconds> modified;
+};
+
+class DirectoryEntry {
+ public:
+  DirectoryEntry() {}
+  DirectoryEntry(std::string name_, FileKind kind_) : name(std::move(name_)), kind(kind_) {}
+  std::string name;
+  FileKind kind = FileKind::other;
+};
+
+enum class OpenMode {
+  read,              ///< must exist
+  read_write,        ///< must exist
+  create_exclusive,  ///< must not exist; read and write, mode 0600 whatever the umask
+};
+
+/// One open regular file. Not thread-safe. The destructor closes and drops the error; close() reports it.
+class File {
+ public:
+  virtual ~File() = default;
+  /// One call: may read or write less than asked, 0 at the end of the file; retried on EINTR only.
+  virtual SysResult<std::size_t> read_at(std::uint64_t offset, std::span<char> into) = 0;
+  virtual SysResult<std::size_t> write_at(std::uint64_t offset, std::span<const char> from) = 0;
+  virtual SysResult<FileInfo> info() = 0;
+  /// Data, and the metadata needed to read it back, to the device. After a failure nothing may be retried on
+  /// this File.
+  virtual SysResult<void> sync_data() = 0;
+  virtual SysResult<void> truncate(std::uint64_t size) = 0;
+  /// At most once.
+  virtual SysResult<void> close() = 0;
+};
+
+/// An exclusive lock that is held; freed when this is destroyed, and by the kernel when the process dies.
+class LockFile {
+ public:
+  virtual ~LockFile() = default;
+};
+
+/// One open directory. Names are single path components, never followed when they are symbolic links; opening
+/// what is not a regular file (open_file) or not a directory (open_directory) is an error. Thread-safe: it
+/// holds only a descriptor.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+  virtual SysResult<std::unique_ptr<File>> open_file(const std::string& name, OpenMode mode) = 0;
+  virtual SysResult<std::shared_ptr<Directory>> open_directory(const std::string& name) = 0;
+  /// Mode 0700 whatever the umask. EEXIST when it is there.
+  virtual SysResult<void> make_directory(const std::string& name) = 0;
+  virtual SysResult<FileInfo> info(const std::string& name) = 0;
+  virtual SysResult<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual SysResult<void> remove(const std::string& name) = 0;
+  virtual SysResult<void> remove_directory(const std::string& name) = 0;
+  /// All entries but `.` and `..`, in no order.
+  virtual SysResult<std::vector<DirectoryEntry>> list() = 0;
+  /// Makes creations, renames and removals in this directory durable.
+  virtual SysResult<void> sync() = 0;
+  /// Tries once, without waiting, to lock the sidecar `name`, made if missing (0600) and never unlinked.
+  /// EWOULDBLOCK when another owner holds it, in this process or another; every other error is not
+  /// contention.
+  virtual SysResult<std::unique_ptr<LockFile>> try_lock(const std::string& name, LockPrimitive primitive) = 0;
+
+  virtual FileIdentity identity() const noexcept = 0;
+  /// For messages only.
+  virtual const std::filesystem::path& path() const noexcept = 0;
+};
+
+/// Where paths begin. Thread-safe.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  /// Opens a directory by its path, following symbolic links: it is the place the user named.
+  virtual SysResult<std::shared_ptr<Directory>> open_directory(const std::filesystem::path& path) = 0;
+};
+
+/// The operating system's.
+std::shared_ptr<FileSystem> real_file_system();
+
+/// Opens `path`, making it and its missing parents (0700) and syncing the parent of every directory made.
+SysResult<std::shared_ptr<Directory>> open_or_make_directory(FileSystem& files,
+                                                             const std::filesystem::path& path);
+
+/// Opens the subdirectory, making it (0700) when missing; then syncs `parent`.
+SysResult<std::shared_ptr<Directory>> open_or_make_directory(Directory& parent, const std::string& name);
+
+}  // namespace sessile::storage

@@ -1,0 +1,31 @@
+#include "storage/io_pool.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <algorithm>
+#include <thread>
+
+namespace sessile::storage {
+
+namespace {
+
+thread_local bool io_thread = false;
+
+/// Work here waits for the device more than it computes: more threads than cores, so that several syncs overlap.
+std::size_t pool_size() {
+  return std::clamp<std::size_t>(std::size_t{4} * std::thread::hardware_concurrency(), 8, 32);
+}
+
+}  // namespace
+
+asio::any_io_executor io_executor() {
+  static asio::thread_pool pool(pool_size());
+  return pool.get_executor();
+}
+
+bool on_io_thread() noexcept { return io_thread; }
+
+detail::IoThreadMark::IoThreadMark() noexcept : before_(std::exchange(io_thread, true)) {}
+detail::IoThreadMark::~IoThreadMark() { io_thread = before_; }
+
+}  // namespace sessile::storage

@@ -1,0 +1,49 @@
+// A whole file written so that every reader, and every reboot, sees the old or the new one.
+#pragma once
+
+#include "storage/file_system.hpp"
+#include "storage/io_pool.hpp"
+
+#include <sessile/options.hpp>
+#include <sessile/result.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace sessile::storage {
+
+/// Replaces, or makes, `name` in `directory` with `content`: a unique temporary file `NAME.tmp.PID.NONCE` in
+/// the same directory (O_EXCL, 0600), written, synced, renamed over `name`, and the directory synced. With
+/// Durability::process nothing is synced. The commit point is the rename: `gate` is asked right before it.
+///
+/// Errors: io, too_large (EFBIG), unavailable (ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EROFS: retry helps
+/// once there is room), cancelled: the old file is intact and no temporary file is left. indeterminate: the
+/// new content is in place, but the directory's sync failed, so that a loss of power may bring the old one
+/// back.
+Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
+                          Durability durability, CommitGate& gate);
+
+/// Reads all of `name` through one descriptor. Errors: not_found, too_large when it holds more than `limit`
+/// bytes, io.
+Result<std::string> read_file(Directory& directory, const std::string& name, std::uint64_t limit);
+
+/// Reads the first `size` bytes, or fewer when the file ends before.
+Result<std::string> read_head(Directory& directory, const std::string& name, std::uint64_t size);
+
+/// Unlinks `name`; with Durability::power syncs the directory. The commit point is the unlink. Errors:
+/// not_found, cancelled, io; indeterminate when the directory's sync failed.
+Result<void> remove_file(Directory& directory, const std::string& name, Durability durability,
+                         CommitGate& gate);
+
+/// True when `entry` is a temporary file that replace_file made for `name`.
+bool is_temporary_of(std::string_view entry, std::string_view name) noexcept;
+
+/// Removes the temporary files that dead writers left for `name`. Precondition: the caller holds the lock of
+/// `name`, so that no live writer has one.
+void sweep_temporaries(Directory& directory, std::string_view name);
+
+/// An Error for a failed system call on `name` in `directory`.
+Error system_error(boost::system::error_code cause, std::string_view what, const Directory& directory,
+                   std::string_view name);
+
+}  // namespace sessile::storage
