@@ -68,8 +68,8 @@ class FileReport {
   std::vector<Skipped> skipped;
 };
 
-/// Receives the sessions of a file, one by one, in order.
-using SessionSink = std::function<void(Session)>;
+/// Receives the sessions of a file, one by one, in order, and the format they were in.
+using SessionSink = std::function<void(Session, Format)>;
 
 /// Reads one regular file and hands its sessions to `sink`. A line that cannot be read is reported and never
 /// keeps the others from being read. Blocks the calling thread.

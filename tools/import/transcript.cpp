@@ -182,7 +182,7 @@ class Reading {
   void take(Session session) {
     ++report_.sessions;
     if (report_.format == Format::sessile)
-      sink_(std::move(session));
+      sink_(std::move(session), report_.format);
     else
       waiting_.push_back(std::move(session));
   }
@@ -199,7 +199,7 @@ class Reading {
       note["updated_at"] = session.updated_at.text();
       if (json::value* theirs = session.metadata.if_contains("import")) note["shadowed"] = std::move(*theirs);
       session.metadata["import"] = std::move(note);
-      sink_(std::move(session));
+      sink_(std::move(session), report_.format);
     }
     return std::move(report_);
   }
