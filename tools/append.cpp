@@ -16,6 +16,19 @@ class AppendArguments {
   std::optional<Revision> if_revision;
 };
 
+// What is wrong with a message, which was read by itself, in the lines of stdin.
+Error in_line(const Error& error, std::size_t number) {
+  std::string detail = error.detail();
+  constexpr std::string_view kFirstLine = "line 1,";
+  const std::string here = "line " + std::to_string(number);
+  const std::size_t at = detail.find(kFirstLine);
+  if (at == std::string::npos)
+    detail = here + ": " + detail;
+  else
+    detail.replace(at, kFirstLine.size(), here + ",");
+  return Error(error.code(), detail);
+}
+
 // All or nothing: one line that is no message refuses them all.
 Result<std::vector<Message>> decode_lines(std::string_view text, const Limits& limits) {
   std::vector<Message> messages;
@@ -25,11 +38,7 @@ Result<std::vector<Message>> decode_lines(std::string_view text, const Limits& l
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     Result<Message> message = decode_message(line, Origin::caller, limits);
-    if (!message) {
-      const Error error = message.error();
-      return Error(error).with_detail("message on line " + std::to_string(number) +
-                                      " of stdin: " + error.detail());
-    }
+    if (!message) return in_line(message.error(), number);
     messages.push_back(std::move(*message));
   }
   return messages;

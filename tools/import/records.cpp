@@ -45,9 +45,12 @@ std::size_t object_length(std::string_view text) {
   return 0;
 }
 
-// Why a line was not read. The parser's own words, which name a place and no content.
+// Why a line was not read: the parser's own words, which name a place and no content. It saw one line alone.
 std::string reason_of(const Error& error) {
-  return error.detail().empty() ? std::string(name(error.code())) : error.detail();
+  std::string reason = error.detail().empty() ? std::string(name(error.code())) : error.detail();
+  constexpr std::string_view kFirstLine = "line 1, ";
+  if (const std::size_t at = reason.find(kFirstLine); at != std::string::npos) reason.erase(at, kFirstLine.size());
+  return reason;
 }
 
 void add(json::value value, std::uint64_t number, std::vector<Record>& records, FileReport& report) {
