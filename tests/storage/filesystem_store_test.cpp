@@ -137,8 +137,8 @@ TEST_CASE("P5 the temporary file is removed when the rename fails, and the old s
   run(open_in(scratch.path())->save(session_of("a"))).value();
   const std::string before = test::read(scratch / "a.json");
   auto faults = std::make_shared<test::Faults>();
-  auto store = std::make_shared<filesystem::FilesystemStore>(std::make_shared<OneDirectory>(faults),
-                                                             scratch.path(), LockOptions(), OpenOptions());
+  StorePtr store = std::make_shared<filesystem::FilesystemStore>(
+      std::make_shared<OneDirectory>(faults), scratch.path(), LockOptions(), OpenOptions());
   run(store->load("a")).value();
   faults->calls.clear();
   run(store->append("a", Message("user", "x"))).value();
@@ -348,8 +348,9 @@ TEST_CASE("compare-and-swap refuses what is not the stored revision and writes n
   CHECK(run(store->save(session_of("a"), SaveOptions().if_absent())).error().code() == Errc::conflict);
   CHECK(run(store->save(session_of("a"), SaveOptions().if_revision(1))).error().actual() == first.revision);
   CHECK(run(store->remove("a", RemoveOptions().if_revision(1))).error().code() == Errc::conflict);
-  CHECK(run(store->append("a", {}, AppendOptions().if_revision(1))).error().code() == Errc::conflict);
-  CHECK(run(store->append("a", {})).value().revision == first.revision);
+  CHECK(run(store->append("a", std::vector<Message>(), AppendOptions().if_revision(1))).error().code() ==
+        Errc::conflict);
+  CHECK(run(store->append("a", std::vector<Message>())).value().revision == first.revision);
   CHECK(test::read(scratch / "a.json") == before);
   run(store->save(session_of("a"), SaveOptions().if_revision(first.revision))).value();
 }
@@ -393,9 +394,9 @@ TEST_CASE("a directory that was deleted and made anew while the store is open is
 TEST_CASE("flush syncs what was acknowledged with process durability, and only that") {
   Scratch scratch;
   auto faults = std::make_shared<test::Faults>();
-  auto store = std::make_shared<filesystem::FilesystemStore>(std::make_shared<OneDirectory>(faults),
-                                                             scratch.path(), LockOptions(),
-                                                             OpenOptions().durability(Durability::process));
+  StorePtr store = std::make_shared<filesystem::FilesystemStore>(
+      std::make_shared<OneDirectory>(faults), scratch.path(), LockOptions(),
+      OpenOptions().durability(Durability::process));
   run(store->save(session_of("a"))).value();
   run(store->save(session_of("b"), SaveOptions().durability(Durability::power))).value();
   run(store->save(session_of("c"))).value();
