@@ -7,6 +7,7 @@
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,9 +18,10 @@ namespace sessile::storage {
 /// Durability::process nothing is synced. The commit point is the rename: `gate` is asked right before it.
 ///
 /// Errors: io, too_large (EFBIG), unavailable (ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EROFS: retry helps
-/// once there is room), cancelled: the old file is intact and no temporary file is left. indeterminate: the
-/// new content is in place, but the directory's sync failed, so that a loss of power may bring the old one
-/// back.
+/// once there is room; ENOENT, ESTALE: the directory is gone), cancelled: the old file is intact and no
+/// temporary file is left. indeterminate: the new content is in place, but the directory's sync failed, so
+/// that a loss of power may bring the old one back. No sync is ever tried again: a second one may succeed
+/// though the data is lost.
 Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
                           Durability durability, CommitGate& gate);
 
@@ -27,8 +29,15 @@ Result<void> replace_file(Directory& directory, const std::string& name, std::st
 /// bytes, io.
 Result<std::string> read_file(Directory& directory, const std::string& name, std::uint64_t limit);
 
+/// The same for a file already open; `directory` and `name` are for messages.
+Result<std::string> read_file(File& file, const Directory& directory, std::string_view name,
+                              std::uint64_t limit);
+
 /// Reads the first `size` bytes, or fewer when the file ends before.
 Result<std::string> read_head(Directory& directory, const std::string& name, std::uint64_t size);
+
+Result<std::string> read_head(File& file, const Directory& directory, std::string_view name,
+                              std::uint64_t size);
 
 /// Unlinks `name`; with Durability::power syncs the directory. The commit point is the unlink. Errors:
 /// not_found, cancelled, io; indeterminate when the directory's sync failed.
@@ -38,11 +47,14 @@ Result<void> remove_file(Directory& directory, const std::string& name, Durabili
 /// True when `entry` is a temporary file that replace_file made for `name`.
 bool is_temporary_of(std::string_view entry, std::string_view name) noexcept;
 
+/// The file that `entry` is a temporary file of; empty when it is none.
+std::optional<std::string> name_of_temporary(std::string_view entry);
+
 /// Removes the temporary files that dead writers left for `name`. Precondition: the caller holds the lock of
 /// `name`, so that no live writer has one.
 void sweep_temporaries(Directory& directory, std::string_view name);
 
-/// An Error for a failed system call on `name` in `directory`.
+/// An Error for a failed system call on `name` in `directory`: not_found for ENOENT, else as replace_file.
 Error system_error(boost::system::error_code cause, std::string_view what, const Directory& directory,
                    std::string_view name);
 
