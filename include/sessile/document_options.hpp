@@ -198,7 +198,8 @@ class DocumentPruneReport {
   std::vector<DocumentPruneItem> would_remove;  ///< dry run: what a prune at this moment removes
   std::uint64_t kept = 0;                       ///< those written after they were listed included
   std::vector<Error> failed;                    ///< could not be removed, each with key(); the others were
-  /// Why it ended before it was through; what was not reached is counted as kept.
+  /// Why it ended before it was through (cancelled: by the caller, or by the timeout); what was not reached is
+  /// counted as kept.
   std::optional<Error> stopped;
 };
 

@@ -3,6 +3,7 @@
 
 #include "storage/file_system.hpp"
 
+#include <sessile/capabilities.hpp>
 #include <sessile/documents.hpp>
 
 #include <map>

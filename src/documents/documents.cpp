@@ -1,5 +1,5 @@
 #include "documents/file.hpp"
-#include "documents/operation.hpp"
+#include "documents/document_operation.hpp"
 #include "documents/works.hpp"
 
 #include <sessile/documents.hpp>

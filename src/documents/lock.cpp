@@ -1,6 +1,6 @@
 #include "documents/lock.hpp"
 
-#include "documents/operation.hpp"
+#include "documents/document_operation.hpp"
 #include "storage/replace_file.hpp"
 
 #include <sessile/json.hpp>

@@ -1,4 +1,4 @@
-#include "documents/operation.hpp"
+#include "documents/document_operation.hpp"
 
 #include "documents/names.hpp"
 
