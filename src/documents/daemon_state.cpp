@@ -1,5 +1,6 @@
 #include "documents/daemon_work.hpp"
 #include "documents/document_operation.hpp"
+#include "user_code.hpp"
 
 #include <sessile/daemon_state.hpp>
 
@@ -163,18 +164,8 @@ Async<DaemonSnapshot> DaemonState::load() const {
 }
 
 Async<DaemonFields> DaemonState::update_with(Change change) const {
-  // What the caller's function throws ends the update, not the thread.
-  auto guarded = [change = std::move(change)](DaemonFields& fields) -> Result<void> {
-    json::value document(std::move(fields.document()));
-    const DocumentEdit edit = DocumentEdit::change([&change](json::value& value) -> Result<void> {
-      DaemonFields inner(std::move(value.get_object()));
-      auto changed = change(inner);
-      value = std::move(inner.document());
-      return changed;
-    });
-    auto applied = edit.apply(document);
-    fields = DaemonFields(std::move(document.get_object()));
-    return applied;
+  auto guarded = [change = std::move(change)](DaemonFields& fields) {
+    return detail::run_user_code("the change", [&] { return change(fields); });
   };
   auto call = make_call("update_state", core_, category_, name_);
   ChangeDaemonState work(name_, std::move(guarded));

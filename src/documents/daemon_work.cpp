@@ -152,6 +152,7 @@ Result<DaemonFields> ChangeDaemonState::read_or_heal(storage::Directory& directo
   if (!has_sound_entries(document)) {
     if (const auto aside = quarantine(directory, **text, Aside::copy, gate); !aside) return aside.error();
     document.stable_erase(kFirstTurnPending);
+    file_is_malformed_ = true;
   }
   return DaemonFields(std::move(document));
 }
@@ -173,8 +174,11 @@ Result<ChangeDaemonState::Outcome> ChangeDaemonState::commit(storage::Directory&
   }
   if (const auto changed = change_(outcome.fields); !changed) return changed.error();
 
-  const bool healed_in_place = !quarantined_.empty() && !stored->document().empty();
-  if (printed(outcome.fields.document()) == printed(stored->document()) && !healed_in_place) return outcome;
+  // Compared as text: json::value holds objects for equal whose fields are in another order.
+  if (printed(outcome.fields.document()) == printed(stored->document()) && !file_is_malformed_) {
+    unsaved.clear(directory, name_);  // what was remembered is in the file no more
+    return outcome;
+  }
   const auto text = print_document(outcome.fields.document(), limits_);
   if (!text) return text.error();
   const auto written = storage::replace_file(directory, json_file(name_), *text, durability_, gate);

@@ -39,7 +39,7 @@ class ChangeDaemonState {
     Outcome() {}
     DaemonFields fields;
     std::string quarantined;         // where a malformed state was put
-    std::optional<Error> not_saved;  // see keep_on_failure
+    std::optional<Error> not_saved;  // see consumes
   };
 
   ChangeDaemonState(std::string name, Change change) : name_(std::move(name)), change_(std::move(change)) {}
@@ -66,7 +66,8 @@ class ChangeDaemonState {
   std::optional<std::string> consumed_;
   Limits limits_;  // set by prepare, as is the next
   Durability durability_ = Durability::power;
-  std::string quarantined_;
+  std::string quarantined_;         // set by read_or_heal, as is the next
+  bool file_is_malformed_ = false;  // still: it must be written even when nothing changes
 };
 
 }  // namespace sessile::detail

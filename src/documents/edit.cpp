@@ -1,11 +1,11 @@
 #include "json/fault.hpp"
 #include "json/meter.hpp"
 #include "json/parser.hpp"
+#include "user_code.hpp"
 
 #include <sessile/document_edit.hpp>
 
 #include <charconv>
-#include <new>
 #include <optional>
 #include <string_view>
 
@@ -265,18 +265,7 @@ DocumentEdit DocumentEdit::merge(json::value patch) {
 }
 
 Result<void> DocumentEdit::apply(json::value& document) const {
-  try {
-    return function_(document);
-  } catch (const SystemError& thrown) {
-    return thrown.error();
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& thrown) {
-    return Error(Errc::invalid_argument, "an edit threw an exception; nothing was written")
-        .with_outside_text(thrown.what());
-  } catch (...) {
-    return Error(Errc::invalid_argument, "an edit threw something that is no exception; nothing was written");
-  }
+  return detail::run_user_code("an edit", [&] { return function_(document); });
 }
 
 }  // namespace sessile
