@@ -41,7 +41,7 @@ asio::awaitable<void> run_daemon(std::string directory, std::vector<std::string>
   }
 
   if (const auto digest = (co_await state.get_pending_digest()).value()) {
-    std::cout << "digest: " << digest->as_string() << '\n';
+    std::cout << "digest: " << std::string(digest->as_string()) << '\n';
   }
   const auto count = std::to_string(sessions.size());
   auto asleep = co_await state.update([count](sessile::DaemonFields& fields) {
