@@ -84,7 +84,9 @@ class FaultyDirectory final : public storage::Directory {
   }
   storage::SysResult<void> remove(const std::string& name) override { return inner_->remove(name); }
   storage::SysResult<std::shared_ptr<Directory>> open_directory(const std::string& name) override {
-    return inner_->open_directory(name);
+    auto opened = inner_->open_directory(name);
+    if (!opened) return opened;
+    return std::make_shared<FaultyDirectory>(faults_, std::move(*opened));
   }
   storage::SysResult<void> make_directory(const std::string& name) override {
     return inner_->make_directory(name);
