@@ -19,6 +19,7 @@
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
 #include <sessile/results.hpp>
+#include <sessile/retention.hpp>
 #include <sessile/session.hpp>
 #include <sessile/store.hpp>
 #include <sessile/time.hpp>
