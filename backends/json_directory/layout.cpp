@@ -18,6 +18,7 @@ constexpr const char* kMarker = "sessile.json";
 constexpr std::string_view kMarkerText = "{\"format\":1,\"engine\":\"json_directory\"}\n";
 constexpr std::uint64_t kMarkerLimit = 65536;
 constexpr std::uint64_t kNewestFormat = 1;
+constexpr std::size_t kMostAgentsRemembered = 4096;
 
 /// The subdirectory, or null when there is none.
 Result<std::shared_ptr<Directory>> open_existing(Directory& parent, const std::string& name) {
@@ -66,9 +67,7 @@ std::optional<std::string> name_of_log(std::string_view entry) {
 }
 
 Result<void> Place::add_to_index(const AgentId& agent, const std::string& name, Durability durability) const {
-  const std::string agent_name = file_name(agent.str());
-  // Also syncs the directory of agents, made now or by a writer that died before it had.
-  auto entries = open_or_make(*agents, agent_name);
+  auto entries = agent_directory(file_name(agent.str()));
   if (!entries) return entries.error();
   auto made = (*entries)->open_file(name, storage::OpenMode::create_exclusive);
   if (!made && made.error() != errc::file_exists) {
@@ -79,6 +78,23 @@ Result<void> Place::add_to_index(const AgentId& agent, const std::string& name, 
     return storage::system_error(synced.error(), "cannot sync the index", **entries, name);
   }
   return success();
+}
+
+Result<std::shared_ptr<Directory>> Place::agent_directory(const std::string& agent_name) const {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (durable_agents_.contains(agent_name)) {
+      auto found = agents->open_directory(agent_name);
+      if (found) return std::move(*found);
+    }
+  }
+  // Syncs the directory of agents as well: for one made now, or by a writer that died before it had.
+  auto made = open_or_make(*agents, agent_name);
+  if (!made) return made;
+  const std::scoped_lock lock(mutex_);
+  if (durable_agents_.size() >= kMostAgentsRemembered) durable_agents_.clear();
+  durable_agents_.insert(agent_name);
+  return made;
 }
 
 void Place::drop_from_index(const AgentId& agent, const std::string& name) const {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,13 @@ class Place {
   Result<std::vector<std::string>> logs() const;
   /// Makes the log's own entry durable.
   Result<void> sync_sessions() const;
+
+ private:
+  /// The directory of an agent's entries, made when missing; its own entry is durable.
+  Result<std::shared_ptr<storage::Directory>> agent_directory(const std::string& agent_name) const;
+
+  mutable std::mutex mutex_;
+  mutable std::set<std::string> durable_agents_;  // protected by mutex_
 };
 
 /// Finds, makes and opens the directories of a store: once, then it hands out what is open. Thread-safe.
