@@ -62,8 +62,8 @@ class BackgroundPruner::State : public std::enable_shared_from_this<State> {
       run = run_;
     }
     if (!run) return;
-    // A signal may be emitted only where its coroutine runs.
-    asio::dispatch(run->strand, [run] { run->cancel.emit(asio::cancellation_type::total); });
+    // A signal may be emitted only where its coroutine runs; a spawned coroutine listens to terminal alone.
+    asio::dispatch(run->strand, [run] { run->cancel.emit(asio::cancellation_type::terminal); });
   }
 
   static Async<void> wait_until_idle(std::shared_ptr<State> state) {
