@@ -226,32 +226,33 @@ TEST_CASE("O12 a failed listing is prune's error; a negative age is refused") {
 }
 
 TEST_CASE("O12 a cancelled prune says what it has done, and leaves the rest") {
-  for_each_store([](TestStore& place) {
-    fill(place, 5);
-    asio::io_context context(1);
-    asio::cancellation_signal cancel;
-    PruneOptions options;
-    options.progress([&cancel](std::uint64_t done, std::uint64_t) {
-      if (done == 2) cancel.emit(asio::cancellation_type::terminal);
-    });
-    std::optional<Result<PruneReport>> outcome;
-    std::exception_ptr failure;
-    asio::co_spawn(context, prune(place.store, RetentionPolicy().ttl(1h), options),
-                   asio::bind_cancellation_slot(cancel.slot(),
-                                                [&](std::exception_ptr thrown, Result<PruneReport> result) {
-                                                  failure = thrown;
-                                                  outcome.emplace(std::move(result));
-                                                }));
-    context.run();
-    REQUIRE_FALSE(failure);
-    REQUIRE(outcome->has_value());
-    const PruneReport report = outcome->value();
-    CHECK(ids(report.removed) == "4e 3e ");
-    CHECK(report.kept == 3);
-    REQUIRE(report.stopped.has_value());
-    CHECK(report.stopped->code() == Errc::cancelled);
-    CHECK(left_in(place.store) == "0 1 2 ");
+  auto clock = std::make_shared<ManualClock>();
+  const StorePtr store = wrapped(clock);
+  for (const char* id : {"a", "b", "c", "d"}) {
+    run(create(store, Session(id))).value();
+    clock->advance(1h);
+  }
+  asio::io_context context(1);
+  asio::cancellation_signal cancel;
+  PruneOptions options;
+  options.progress([&cancel](std::uint64_t done, std::uint64_t) {
+    if (done == 2) cancel.emit(asio::cancellation_type::terminal);
   });
+  std::optional<Result<PruneReport>> outcome;
+  auto ended = [&outcome](std::exception_ptr thrown, Result<PruneReport> result) {
+    REQUIRE_FALSE(thrown);
+    outcome.emplace(std::move(result));
+  };
+  asio::co_spawn(context, prune(store, RetentionPolicy().ttl(1h), options),
+                 asio::bind_cancellation_slot(cancel.slot(), std::move(ended)));
+  context.run();
+  REQUIRE(outcome.has_value());
+  const PruneReport report = outcome->value();
+  CHECK(ids(report.removed) == "ae be ");
+  CHECK(report.kept == 2);
+  REQUIRE(report.stopped.has_value());
+  CHECK(report.stopped->code() == Errc::cancelled);
+  CHECK(left_in(store) == "d c ");
 }
 
 TEST_CASE("O12 a session that cannot be read stays, and is reported") {

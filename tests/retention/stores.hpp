@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/run.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <sessile/sessile.hpp>
 
@@ -14,29 +15,7 @@
 #include <string>
 #include <vector>
 
-#include <stdlib.h>
-
 namespace sessile::testing {
-
-/// A directory of its own, removed with all in it when this goes.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sessile-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// One store to test.
 class TestStore {
