@@ -13,7 +13,6 @@ namespace {
 namespace errc = boost::system::errc;
 using storage::Directory;
 
-constexpr std::string_view kLogExtension = ".jsonl";
 constexpr const char* kMarker = "sessile.json";
 constexpr std::string_view kMarkerText = "{\"format\":1,\"engine\":\"json_directory\"}\n";
 constexpr std::uint64_t kMarkerLimit = 65536;
@@ -160,9 +159,26 @@ Result<void> Layout::check_marker(Directory& root, bool make) {
   return storage::replace_file(root, kMarker, kMarkerText, Durability::power, gate);
 }
 
-Result<std::shared_ptr<const Place>> Layout::open_to_read() {
+std::shared_ptr<const Place> Layout::opened_to_write() {
   const std::scoped_lock lock(mutex_);
-  if (readable_) return readable_;
+  return writable_;
+}
+
+std::shared_ptr<const Place> Layout::opened_to_read() {
+  const std::scoped_lock lock(mutex_);
+  return readable_;
+}
+
+void Layout::opened(std::shared_ptr<const Place> readable, std::shared_ptr<const Place> writable) {
+  const std::scoped_lock lock(mutex_);
+  readable_ = std::move(readable);
+  writable_ = std::move(writable);
+}
+
+Result<std::shared_ptr<const Place>> Layout::open_to_read() {
+  if (auto known = opened_to_read()) return known;
+  const std::scoped_lock lock(opening_);
+  if (auto known = opened_to_read()) return known;
   auto root = open_root(false);
   if (!root) return root.error();
   if (!*root) return std::shared_ptr<const Place>();
@@ -176,13 +192,14 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   place->sessions = std::move(*sessions);
   place->agents = std::move(*agents);
   // Remembered only when complete: a writer may be making the rest.
-  if (place->agents) readable_ = place;
+  if (place->agents) opened(place, nullptr);
   return std::shared_ptr<const Place>(place);
 }
 
 Result<std::shared_ptr<const Place>> Layout::open_to_write() {
-  const std::scoped_lock lock(mutex_);
-  if (writable_) return writable_;
+  if (auto known = opened_to_write()) return known;
+  const std::scoped_lock lock(opening_);
+  if (auto known = opened_to_write()) return known;
   auto root = open_root(true);
   if (!root) return root.error();
   // The marker comes first: what it marks is never without it.
@@ -197,9 +214,8 @@ Result<std::shared_ptr<const Place>> Layout::open_to_write() {
   place->locks = std::move(*locks);
   place->agents = std::move(*agents);
   place->sessions = std::move(*sessions);
-  writable_ = place;
-  readable_ = place;
-  return writable_;
+  opened(place, place);
+  return std::shared_ptr<const Place>(std::move(place));
 }
 
 }  // namespace sessile::json_directory

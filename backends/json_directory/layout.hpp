@@ -16,6 +16,8 @@
 
 namespace sessile::json_directory {
 
+inline constexpr std::string_view kLogExtension = ".jsonl";
+
 /// `{name}.jsonl`: the file name of a session's log.
 std::string log_name(const SessionId& id);
 /// The name without `.jsonl`; empty when `entry` is not a log's.
@@ -60,16 +62,20 @@ class Layout {
   /// Makes what is missing. Errors: as open_to_read, io, unavailable.
   Result<std::shared_ptr<const Place>> open_to_write();
 
-  const std::filesystem::path& root() const noexcept { return root_; }
+  /// What open_to_write returned before, without blocking; null when it has not yet.
+  std::shared_ptr<const Place> opened_to_write();
 
  private:
   Result<std::shared_ptr<storage::Directory>> open_root(bool make);
+  std::shared_ptr<const Place> opened_to_read();
+  void opened(std::shared_ptr<const Place> readable, std::shared_ptr<const Place> writable);
   Result<void> check_marker(storage::Directory& root, bool make);
 
   const std::shared_ptr<storage::FileSystem> files_;
   const std::filesystem::path root_;
   const MissingPlace missing_;
-  std::mutex mutex_;
+  std::mutex opening_;                     // held while directories are opened; taken before mutex_
+  std::mutex mutex_;                       // never held over what may block
   std::shared_ptr<const Place> readable_;  // protected by mutex_
   std::shared_ptr<const Place> writable_;  // protected by mutex_
 };

@@ -1,5 +1,7 @@
 #include "records.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sessile::json_directory {
@@ -98,7 +100,7 @@ class Replay {
   explicit Replay(const Limits& limits) : limits_(limits) {
     // A record wraps the session in one more level, and may be longer than it.
     record_limits_.depth = limits.depth + 1;
-    record_limits_.session_bytes = std::uint64_t{4} * limits.session_bytes + (std::uint64_t{1} << 20);
+    record_limits_.session_bytes = log_bytes_limit(limits);
   }
 
   Result<void> apply(const storage::LogRecord& record) {
@@ -216,6 +218,12 @@ class Replay {
 };
 
 }  // namespace
+
+std::uint64_t log_bytes_limit(const Limits& limits) noexcept {
+  constexpr std::uint64_t kRoomForSmallOnes = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max() / 8;
+  return 4 * std::min(limits.session_bytes, kMost) + kRoomForSmallOnes;
+}
 
 Result<std::optional<RecordHead>> decode_head(std::string_view members) {
   const std::size_t end = members.find(kHeadEnd);

@@ -32,6 +32,9 @@ class RecordHead {
   std::string fingerprint;
 };
 
+/// The largest log that is read: sessions within the limits never have a larger one, see kLogToLiveRatio.
+std::uint64_t log_bytes_limit(const Limits& limits) noexcept;
+
 /// The members of a record, for AppendLog. Precondition: all that is given was measured.
 std::string encode_snapshot(const Session& session, const AppendMemory& appends, bool unsettled);
 std::string encode_append(const RecordHead& head, const std::vector<Message>& messages);

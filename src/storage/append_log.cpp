@@ -154,7 +154,7 @@ Result<LogTail> AppendLog::peek(std::uint64_t limit, std::uint64_t head_bytes) {
   if (!line) return line.error();
   if (*length > head_bytes) {
     if (*length > limit) return Error(Errc::too_large, "a record is larger than what may be read");
-    tail.members = line->substr(std::min(kRecordPrefixBytes, line->size()));
+    tail.members = leading_members(*line);
     return tail;
   }
   const auto record = check_record(*line);

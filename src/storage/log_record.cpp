@@ -160,6 +160,12 @@ std::optional<std::uint64_t> claimed_length(std::string_view bytes) noexcept {
   return parse_number<std::uint64_t>(suffix.substr(kSuffixStart.size(), kLengthDigits));
 }
 
+std::string_view leading_members(std::string_view line_start) noexcept {
+  if (!begins_as_record(line_start)) return {};
+  const std::size_t comma = line_start.find(',', kRecordPrefixBytes);
+  return comma == std::string_view::npos ? std::string_view() : line_start.substr(comma + 1);
+}
+
 std::optional<LogRecord> check_record(std::string_view line) noexcept {
   if (line.size() <= kRecordPrefixBytes + kSeqStart.size() + kRecordSuffixBytes) return std::nullopt;
   if (!line.starts_with(kPrefixStart) || claimed_length(line) != line.size()) return std::nullopt;

@@ -47,6 +47,10 @@ class LogRecord {
 /// The record that `line`, without its newline, is; empty when it is none, or damaged.
 std::optional<LogRecord> check_record(std::string_view line) noexcept;
 
+/// The members at the beginning of a record, from the first bytes of its line, unchecked; empty when these do
+/// not begin as a record does.
+std::string_view leading_members(std::string_view line_start) noexcept;
+
 /// The length that the record ending with `bytes` claims to have; empty when they do not end as one does.
 std::optional<std::uint64_t> claimed_length(std::string_view bytes) noexcept;
 
