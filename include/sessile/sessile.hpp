@@ -12,7 +12,9 @@
 #include <sessile/json.hpp>
 #include <sessile/json_directory.hpp>
 #include <sessile/lock_options.hpp>
+#include <sessile/log_options.hpp>
 #include <sessile/memory.hpp>
+#include <sessile/memory_log.hpp>
 #include <sessile/mutation.hpp>
 #include <sessile/observer.hpp>
 #include <sessile/open.hpp>
@@ -21,5 +23,6 @@
 #include <sessile/results.hpp>
 #include <sessile/retention.hpp>
 #include <sessile/session.hpp>
+#include <sessile/session_log.hpp>
 #include <sessile/store.hpp>
 #include <sessile/time.hpp>
