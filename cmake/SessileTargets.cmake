@@ -17,7 +17,7 @@ function(sessile_options target)
     # g++ 12 reports accesses in inlined standard library code that cannot happen.
     target_compile_options(${target} PRIVATE
       -fcoroutines -fpch-preprocess -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
-      -Wno-array-bounds -Wno-stringop-overread)
+      -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
   endif()
   if(SESSILE_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${SESSILE_SANITIZE} -fno-sanitize-recover=all)

@@ -193,6 +193,10 @@ std::string Error::message() const {
 SystemError::SystemError(Error error)
     : boost::system::system_error(make_error_code(error.code()), error.message()), error_(std::move(error)) {}
 
+void throw_exception_from_error(const Error& error, const boost::source_location&) {
+  throw SystemError(error);
+}
+
 namespace detail {
 
 void on_unchecked_error([[maybe_unused]] const Error& error) noexcept {

@@ -163,9 +163,9 @@ Async<T> run_operation(std::shared_ptr<StoreCore> core, [[maybe_unused]] std::sh
       if (state.cancelled() != asio::cancellation_type::none) {
         result = Error(Errc::cancelled);
       } else if (core->capabilities.never_suspends) {
-        result = co_await start();
+        result = co_await start(call);
       } else {
-        result = co_await run_isolated<T>(state, call.timeout, start());
+        result = co_await run_isolated<T>(state, call.timeout, start(call));
       }
     } catch (...) {
       result = error_from(std::current_exception());

@@ -113,25 +113,25 @@ namespace detail {
 /// The bodies of the operations: what is checked, then what the implementation does.
 class Operations {
  public:
-  static Async<Written> save(SessionStore* store, SessionPtr session, SaveOptions options) {
+  static Async<Written> save(SessionStore* store, Call* call, SessionPtr session, SaveOptions options) {
     const StoreCore& core = *store->core_;
     auto checked = co_await check_somewhere(core, is_large(session->messages), [&]() -> Result<void> {
       auto bytes = measure(*session, core.capabilities.limits);
       if (!bytes) return bytes.error();
-      options.measured_bytes(*bytes);
+      options.measured_bytes(call->bytes = *bytes);
       return success();
     });
     if (!checked) co_return checked.error();
     co_return co_await store->do_save(std::move(session), std::move(options));
   }
 
-  static Async<Written> append(SessionStore* store, SessionId id, std::vector<Message> messages,
+  static Async<Written> append(SessionStore* store, Call* call, SessionId id, std::vector<Message> messages,
                                AppendOptions options) {
     const StoreCore& core = *store->core_;
     auto checked = co_await check_somewhere(core, is_large(messages), [&]() -> Result<void> {
       auto bytes = measure_all(messages, core.capabilities.limits);
       if (!bytes) return bytes.error();
-      options.measured_bytes(*bytes);
+      options.measured_bytes(call->bytes = *bytes);
       return success();
     });
     if (!checked) co_return checked.error();
@@ -197,8 +197,8 @@ Async<Written> SessionStore::save(SessionPtr session, SaveOptions options) {
   Result<void> checked = check_names(*session);
   if (checked) checked = settle_durability(options, core_->capabilities);
   if (!checked) return refused<Written>(detail::annotated(checked.error(), call, *core_));
-  auto start = [this, session = std::move(session), options]() mutable {
-    return detail::Operations::save(this, std::move(session), options);
+  auto start = [this, session = std::move(session), options](detail::Call& c) mutable {
+    return detail::Operations::save(this, &c, std::move(session), options);
   };
   return detail::run_operation<Written>(core_, weak_from_this().lock(), std::move(call), std::move(start));
 }
@@ -214,7 +214,7 @@ Async<SessionPtr> SessionStore::load(SessionId id, LoadOptions options) {
   if (auto checked = check(id); !checked) {
     return refused<SessionPtr>(detail::annotated(checked.error(), call, *core_));
   }
-  auto start = [this, id = std::move(id), options]() mutable {
+  auto start = [this, id = std::move(id), options](detail::Call&) mutable {
     return detail::Operations::load(this, std::move(id), options);
   };
   return detail::run_operation<SessionPtr>(core_, weak_from_this().lock(), std::move(call), std::move(start));
@@ -226,7 +226,7 @@ Async<Page<SessionSummary>> SessionStore::list(ListQuery query) {
   if (auto checked = check_query(query); !checked) {
     return refused<Page<SessionSummary>>(detail::annotated(checked.error(), call, *core_));
   }
-  auto start = [this, query = std::move(query)]() mutable {
+  auto start = [this, query = std::move(query)](detail::Call&) mutable {
     return detail::Operations::list(this, std::move(query));
   };
   return detail::run_operation<Page<SessionSummary>>(core_, weak_from_this().lock(), std::move(call),
@@ -241,7 +241,7 @@ Async<void> SessionStore::remove(SessionId id, RemoveOptions options) {
   Result<void> checked = check(id);
   if (checked) checked = settle_durability(options, core_->capabilities);
   if (!checked) return refused<void>(detail::annotated(checked.error(), call, *core_));
-  auto start = [this, id = std::move(id), options]() mutable {
+  auto start = [this, id = std::move(id), options](detail::Call&) mutable {
     return detail::Operations::remove(this, std::move(id), options);
   };
   return detail::run_operation<void>(core_, weak_from_this().lock(), std::move(call), std::move(start));
@@ -255,7 +255,7 @@ Async<AgentSessions> SessionStore::list_for_agent(AgentId agent, ListQuery query
   if (auto checked = check_query(query); !checked) {
     return refused<AgentSessions>(detail::annotated(checked.error(), call, *core_));
   }
-  auto start = [this, agent = std::move(agent), query = std::move(query)]() mutable {
+  auto start = [this, agent = std::move(agent), query = std::move(query)](detail::Call&) mutable {
     return detail::Operations::list_for_agent(this, std::move(agent), std::move(query));
   };
   return detail::run_operation<AgentSessions>(core_, weak_from_this().lock(), std::move(call),
@@ -270,7 +270,7 @@ Async<SessionPtr> SessionStore::update(SessionId id, Mutation mutation, UpdateOp
   Result<void> checked = check(id);
   if (checked) checked = settle_durability(options, core_->capabilities);
   if (!checked) return refused<SessionPtr>(detail::annotated(checked.error(), call, *core_));
-  auto start = [this, id = std::move(id), mutation = std::move(mutation), options]() mutable {
+  auto start = [this, id = std::move(id), mutation = std::move(mutation), options](detail::Call&) mutable {
     return detail::Operations::update(this, std::move(id), std::move(mutation), options);
   };
   return detail::run_operation<SessionPtr>(core_, weak_from_this().lock(), std::move(call), std::move(start));
@@ -293,8 +293,8 @@ Async<Written> SessionStore::append(SessionId id, std::vector<Message> messages,
   }
   if (checked) checked = settle_durability(options, core_->capabilities);
   if (!checked) return refused<Written>(detail::annotated(checked.error(), call, *core_));
-  auto start = [this, id = std::move(id), messages = std::move(messages), options]() mutable {
-    return detail::Operations::append(this, std::move(id), std::move(messages), std::move(options));
+  auto start = [this, id = std::move(id), messages = std::move(messages), options](detail::Call& c) mutable {
+    return detail::Operations::append(this, &c, std::move(id), std::move(messages), std::move(options));
   };
   return detail::run_operation<Written>(core_, weak_from_this().lock(), std::move(call), std::move(start));
 }
@@ -306,7 +306,7 @@ Async<Written> SessionStore::append(SessionId id, Message message, AppendOptions
 }
 
 Async<void> SessionStore::flush() {
-  auto start = [this] { return detail::Operations::flush(this); };
+  auto start = [this](detail::Call&) { return detail::Operations::flush(this); };
   return detail::run_operation<void>(core_, weak_from_this().lock(), detail::Call("flush"), std::move(start));
 }
 

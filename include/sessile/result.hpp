@@ -17,9 +17,11 @@ namespace asio = boost::asio;
 namespace detail {
 /// In a debug build of the library, ends the program: a failure was about to be forgotten.
 void on_unchecked_error(const Error& error) noexcept;
-[[noreturn]] void throw_error(const Error& error);
 struct Success {};
 }  // namespace detail
+
+/// How boost::system::result throws an Error; found by argument-dependent lookup. Throws SystemError.
+[[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& where);
 
 /// The outcome of an operation: a `T`, or the Error that kept it from being made.
 ///
@@ -71,16 +73,16 @@ class [[nodiscard]] Result {
 
   /// The value. Throws SystemError when there is none.
   decltype(auto) value() & {
-    require_value();
+    looked_at_ = true;
     return inner_.value();
   }
   decltype(auto) value() const& {
-    require_value();
+    looked_at_ = true;
     return inner_.value();
   }
   std::conditional_t<std::is_void_v<T>, void, T> value() && {
-    require_value();
-    if constexpr (!std::is_void_v<T>) return std::move(inner_).value();
+    looked_at_ = true;
+    return std::move(inner_).value();
   }
 
   /// The value. Precondition: has_value().
@@ -102,10 +104,6 @@ class [[nodiscard]] Result {
  private:
   void complain_if_forgotten() noexcept {
     if (!looked_at_ && inner_.has_error()) detail::on_unchecked_error(inner_.error());
-  }
-  void require_value() const {
-    looked_at_ = true;
-    if (inner_.has_error()) detail::throw_error(inner_.error());
   }
 
   Inner inner_;
