@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace sessile::storage {
@@ -19,8 +20,9 @@ namespace sessile::storage {
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
 /// Ownership of one sidecar: nobody else in any process has it. Movable. Destroying it frees the kernel's
-/// lock, then lets the next coroutine in this process's queue try. Must be destroyed before another is waited
-/// for, unless all owners take several in sorted order.
+/// lock, then lets the next coroutine in this process's queue try: at once on a thread of the pool, so that
+/// the last job of an operation should own it; elsewhere by a job posted to the pool, since closing a file
+/// may block. Must be destroyed before another is waited for, unless all owners take several in sorted order.
 class HeldLock {
  public:
   class State;
@@ -69,19 +71,22 @@ class AdvisoryLock {
   /// Waits for the lock and returns holding it.
   Async<HeldLock> acquire(Deadline deadline);
 
-  /// Runs `work(gate)` on the pool while holding the lock; frees the lock before it resumes the caller.
+  /// Runs `work(gate)` on the pool while holding the lock; frees the lock there, before it resumes the
+  /// caller, so that a caller's busy executor keeps nobody waiting.
   /// Without contention that is one crossing to the pool and back. `work` runs at most once and returns a
   /// Result<T>.
   template <class T, class Work>
   Async<T> run_locked(Deadline deadline, Work work);
 
  private:
-  asio::awaitable<Result<LockTurn>> enter_queue(Deadline deadline);
-  /// Tries the kernel's lock; null when another process has it.
+  /// Waits for this process's turn.
+  Async<LockTurn> enter_queue(Deadline deadline) const;
+  /// Tries the kernel's lock; null when another process has it. Blocks.
   Result<std::unique_ptr<LockFile>> try_kernel_lock() const;
   /// Waits until it is worth trying again.
-  asio::awaitable<Result<void>> wait_for_release(Deadline deadline, int attempt);
-  Error locked_error(std::chrono::steady_clock::time_point since) const;
+  Async<void> wait_for_release(const LockTurn& turn, Deadline deadline, int attempt) const;
+  Error locked_error(std::string_view what, std::chrono::steady_clock::time_point since) const;
+  std::string path() const;
 
   std::shared_ptr<Directory> directory_;
   std::string sidecar_;
@@ -96,14 +101,18 @@ Async<T> AdvisoryLock::run_locked(Deadline deadline, Work work) {
   for (int attempt = 0;; ++attempt) {
     // Empty: another process holds the lock.
     std::optional<Result<T>> outcome =
-        co_await run_on(pool_, [this, &work](CommitGate& gate) -> std::optional<Result<T>> {
+        co_await run_on(pool_, [this, &work, &turn](CommitGate& gate) -> std::optional<Result<T>> {
           auto lock = try_kernel_lock();
           if (!lock) return Result<T>(lock.error());
           if (!*lock) return std::nullopt;
-          return Result<T>(work(gate));
+          std::optional<Result<T>> result(work(gate));
+          lock->reset();
+          [[maybe_unused]] const LockTurn finished = std::move(*turn);
+          return result;
         });
+    // Nothing is awaited from here on: a cancellation that came too late must not hide the outcome.
     if (outcome) co_return std::move(*outcome);
-    auto waited = co_await wait_for_release(deadline, attempt);
+    auto waited = co_await wait_for_release(*turn, deadline, attempt);
     if (!waited) co_return waited.error();
   }
 }

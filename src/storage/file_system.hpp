@@ -100,6 +100,10 @@ class Directory {
   /// contention.
   virtual SysResult<std::unique_ptr<LockFile>> try_lock(const std::string& name, LockPrimitive primitive) = 0;
 
+  /// The process that holds the sidecar's lock, as far as the kernel tells: for messages. 0: unknown, or
+  /// nobody.
+  virtual std::int64_t lock_holder(const std::string& name, LockPrimitive primitive) = 0;
+
   virtual FileIdentity identity() const noexcept = 0;
   /// For messages only.
   virtual const std::filesystem::path& path() const noexcept = 0;
@@ -116,11 +120,13 @@ class FileSystem {
 /// The operating system's.
 std::shared_ptr<FileSystem> real_file_system();
 
-/// Opens `path`, making it and its missing parents (0700) and syncing the parent of every directory made.
+/// Opens `path`, making it and its missing parents (0700), and syncs its parent and that of every directory
+/// made: its own even when it was there, since its maker may have been killed before that.
 SysResult<std::shared_ptr<Directory>> open_or_make_directory(FileSystem& files,
                                                              const std::filesystem::path& path);
 
-/// Opens the subdirectory, making it (0700) when missing; then syncs `parent`.
+/// Opens the subdirectory, making it (0700) when missing, and syncs `parent` in either case, for the same
+/// reason. That costs a sync each time: keep what is returned.
 SysResult<std::shared_ptr<Directory>> open_or_make_directory(Directory& parent, const std::string& name);
 
 }  // namespace sessile::storage

@@ -11,21 +11,39 @@ namespace {
 
 thread_local bool io_thread = false;
 
-/// Work here waits for the device more than it computes: more threads than cores, so that several syncs overlap.
+/// Work here waits for the device more than it computes: more threads than cores, so that several syncs
+/// overlap.
 std::size_t pool_size() {
   return std::clamp<std::size_t>(std::size_t{4} * std::thread::hardware_concurrency(), 8, 32);
 }
 
+/// A thread_pool's own destructor drops what is queued.
+class Pool {
+ public:
+  Pool() : threads_(pool_size()) {}
+  ~Pool() { threads_.join(); }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  asio::any_io_executor executor() { return threads_.get_executor(); }
+
+ private:
+  asio::thread_pool threads_;
+};
+
 }  // namespace
 
 asio::any_io_executor io_executor() {
-  static asio::thread_pool pool(pool_size());
-  return pool.get_executor();
+  static Pool pool;
+  return pool.executor();
 }
 
-bool on_io_thread() noexcept { return io_thread; }
+bool on_io_thread() noexcept {
+  return io_thread;
+}
 
 detail::IoThreadMark::IoThreadMark() noexcept : before_(std::exchange(io_thread, true)) {}
-detail::IoThreadMark::~IoThreadMark() { io_thread = before_; }
+detail::IoThreadMark::~IoThreadMark() {
+  io_thread = before_;
+}
 
 }  // namespace sessile::storage

@@ -17,15 +17,20 @@ namespace sessile::storage {
 /// Durability::process nothing is synced. The commit point is the rename: `gate` is asked right before it.
 ///
 /// Errors: io, too_large (EFBIG), unavailable (ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EROFS: retry helps
-/// once there is room), cancelled: the old file is intact and no temporary file is left. indeterminate: the
-/// new content is in place, but the directory's sync failed, so that a loss of power may bring the old one
-/// back.
+/// once there is room; ENOENT, ESTALE: the directory is gone), cancelled: the old file is intact and no
+/// temporary file is left. indeterminate: the new content is in place, but the directory's sync failed, so
+/// that a loss of power may bring the old one back. No sync is ever tried again: a second one may succeed
+/// though the data is lost.
 Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
                           Durability durability, CommitGate& gate);
 
 /// Reads all of `name` through one descriptor. Errors: not_found, too_large when it holds more than `limit`
 /// bytes, io.
 Result<std::string> read_file(Directory& directory, const std::string& name, std::uint64_t limit);
+
+/// The same for a file already open; `directory` and `name` are for messages.
+Result<std::string> read_file(File& file, const Directory& directory, std::string_view name,
+                              std::uint64_t limit);
 
 /// Reads the first `size` bytes, or fewer when the file ends before.
 Result<std::string> read_head(Directory& directory, const std::string& name, std::uint64_t size);
@@ -42,7 +47,7 @@ bool is_temporary_of(std::string_view entry, std::string_view name) noexcept;
 /// `name`, so that no live writer has one.
 void sweep_temporaries(Directory& directory, std::string_view name);
 
-/// An Error for a failed system call on `name` in `directory`.
+/// An Error for a failed system call on `name` in `directory`: not_found for ENOENT, else as replace_file.
 Error system_error(boost::system::error_code cause, std::string_view what, const Directory& directory,
                    std::string_view name);
 
