@@ -19,29 +19,29 @@ class RunConfig {
  public:
   RunConfig() {}
 
-  std::string workload = "save";    ///< save, same, append, load, list_for_agent, contention
-  std::string engine = "sessile";   ///< sessile, or a rival's name
-  std::string store;                ///< the URL as it is opened; may hold credentials, never printed
-  std::string shown_store;          ///< the URL as it is printed
-  std::string lock;                 ///< the primitive asked for; empty: the backend's own choice
-  std::string waiting;              ///< the waiting strategy asked for; empty: the backend's own choice
-  std::string durability;           ///< none, process, power; empty: the strongest the backend has
-  std::string change = "whole";     ///< whole: every message differs from save to save; tail: only the last
-  std::string drive = "threads";    ///< how a rival is called: threads, or pool (from coroutines)
-  std::string nonce;                ///< tells this run's sessions from all others
+  std::string workload = "save";   ///< save, same, append, load, list_for_agent, contention
+  std::string engine = "sessile";  ///< sessile, or a rival's name
+  std::string store;               ///< the URL as it is opened; may hold credentials, never printed
+  std::string shown_store;         ///< the URL as it is printed
+  std::string lock;                ///< the primitive asked for; empty: the backend's own choice
+  std::string waiting;             ///< the waiting strategy asked for; empty: the backend's own choice
+  std::string durability;          ///< none, process, power; empty: the strongest the backend has
+  std::string change = "whole";    ///< whole: every message differs from save to save; tail: only the last
+  std::string drive = "threads";   ///< how a rival is called: threads, or pool (from coroutines)
+  std::string nonce;               ///< tells this run's sessions from all others
   std::uint64_t processes = 1;
-  std::uint64_t writers = 1;        ///< in each process
-  std::uint64_t threads = 0;        ///< of each process's executor; 0: as many as writers, at most the CPUs
-  std::uint64_t sessions = 0;       ///< distinct sessions; 0: the workload's default
-  std::uint64_t bytes = 0;          ///< of a session, or of an appended message; 0: the workload's default
-  std::uint64_t base_bytes = 16384; ///< append: the session's size before the first append
-  std::uint64_t grow_bytes = 65536; ///< append: a writer begins another session after this many bytes
+  std::uint64_t writers = 1;         ///< in each process
+  std::uint64_t threads = 0;         ///< of each process's executor; 0: as many as writers, at most the CPUs
+  std::uint64_t sessions = 0;        ///< distinct sessions; 0: the workload's default
+  std::uint64_t bytes = 0;           ///< of a session, or of an appended message; 0: the workload's default
+  std::uint64_t base_bytes = 16384;  ///< append: the session's size before the first append
+  std::uint64_t grow_bytes = 65536;  ///< append: a writer begins another session after this many bytes
   std::uint64_t agent_sessions = 100;  ///< list_for_agent: sessions of each agent
-  std::uint64_t reads = 0;          ///< contention: loads, in per cent of the operations
-  std::uint64_t think_us = 0;       ///< pause between a writer's operations, in microseconds
-  std::uint64_t timeline = 0;       ///< how many operations to keep for a timeline
-  double seconds = 5;               ///< the measured window
-  double warm_up = 1;               ///< before it, in seconds
+  std::uint64_t reads = 0;             ///< contention: loads, in per cent of the operations
+  std::uint64_t think_us = 0;          ///< pause between a writer's operations, in microseconds
+  std::uint64_t timeline = 0;          ///< how many operations to keep for a timeline
+  double seconds = 5;                  ///< the measured window
+  double warm_up = 1;                  ///< before it, in seconds
 
   std::uint64_t all_writers() const noexcept { return processes * writers; }
   bool is_rival() const noexcept { return engine != "sessile"; }

@@ -44,9 +44,9 @@ class Rival {
 class RivalKind {
  public:
   std::string name;
-  std::string version;        ///< of its library; empty when it has none
-  bool many_processes = true; ///< several processes may have it open at once
-  bool peer = true;           ///< a store of its own; false: a bound or a baseline, not one to be compared with
+  std::string version;         ///< of its library; empty when it has none
+  bool many_processes = true;  ///< several processes may have it open at once
+  bool peer = true;  ///< a store of its own; false: a bound or a baseline, not one to be compared with
   std::function<Result<std::unique_ptr<Rival>>(const std::filesystem::path& directory, Sync sync)> open;
 };
 

@@ -70,7 +70,8 @@ class Poll50Client final : public RivalClient {
     const auto give_up = std::chrono::steady_clock::now() + kLongestWait;
     while (::flock(sidecar->get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return system_error("flock", errno);
-      if (std::chrono::steady_clock::now() >= give_up) return Error(Errc::locked, "the lock was not had in 5 s");
+      if (std::chrono::steady_clock::now() >= give_up)
+        return Error(Errc::locked, "the lock was not had in 5 s");
       std::this_thread::sleep_for(kPause);
     }
     return std::move(*sidecar);

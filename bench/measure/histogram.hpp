@@ -67,7 +67,8 @@ class Histogram {
   /// The longest, exactly, in microseconds; 0 when nothing was counted.
   double max_us() const noexcept { return static_cast<double>(max_) / 1e3; }
   double mean_us() const noexcept;
-  /// The value that `share` (0 to 1) of the counted ones do not exceed, in microseconds; 0 when there are none.
+  /// The value that `share` (0 to 1) of the counted ones do not exceed, in microseconds; 0 when there are
+  /// none.
   double quantile_us(double share) const noexcept;
 
  private:

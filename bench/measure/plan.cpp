@@ -92,7 +92,8 @@ SessionPtr WriterPlan::needs_first() {
 
 std::vector<SessionId> WriterPlan::made() const {
   std::vector<SessionId> ids;
-  for (std::uint64_t i = 0; i < sessions_made_; ++i) ids.push_back(append_id(i));
+  for (std::uint64_t i = 0; i < sessions_made_; ++i)
+    ids.push_back(append_id(i));
   return ids;
 }
 
@@ -131,7 +132,8 @@ const Step& WriterPlan::next() {
     const auto agent = random() % agents(config_);
     step_.agent = agent_of(config_, agent);
     // Sessions are dealt out in turn, so the first agents have one more when it does not come out even.
-    step_.expected = static_cast<std::size_t>((config_.sessions - agent + agents(config_) - 1) / agents(config_));
+    step_.expected =
+        static_cast<std::size_t>((config_.sessions - agent + agents(config_) - 1) / agents(config_));
   } else {
     plan_contention();
   }
@@ -152,7 +154,8 @@ std::vector<SessionId> prepared_ids(const RunConfig& config) {
   if (config.workload == "append") return ids;
   const std::uint64_t count =
       config.workload == "save" ? own_sessions(config) * config.all_writers() : config.sessions;
-  for (std::uint64_t number = 0; number < count; ++number) ids.push_back(key_id(config, number));
+  for (std::uint64_t number = 0; number < count; ++number)
+    ids.push_back(key_id(config, number));
   return ids;
 }
 

@@ -16,9 +16,7 @@ namespace sessile::bench {
 class Recorder {
  public:
   Recorder(const SharedRun& run, std::size_t writer)
-      : run_(run),
-        slot_(run.slot(writer)),
-        writer_(static_cast<std::uint32_t>(writer)) {}
+      : run_(run), slot_(run.slot(writer)), writer_(static_cast<std::uint32_t>(writer)) {}
 
   /// Takes over the window, which is known once all processes are ready. Before all else.
   void begin() noexcept {

@@ -132,23 +132,27 @@ Result<void> run_writers(const SharedRun& run, std::size_t process, Rival& rival
   for (std::size_t i = 0; i < config.writers; ++i) {
     auto client = rival.connect();
     if (!client) return client.error();
-    writers.push_back(std::make_unique<RivalWriter>(run, process * config.writers + i, samples,
-                                                    std::move(*client)));
+    writers.push_back(
+        std::make_unique<RivalWriter>(run, process * config.writers + i, samples, std::move(*client)));
   }
   if (!start()) return success();
-  for (const auto& writer : writers) writer->begin();
+  for (const auto& writer : writers)
+    writer->begin();
   if (config.drive == "pool") {
     asio::thread_pool pool(executor_threads(config));
     std::vector<std::future<void>> ends;
     for (const auto& writer : writers) {
       ends.push_back(asio::co_spawn(pool, write_through_a_pool(*writer), asio::use_future));
     }
-    for (auto& end : ends) end.get();
+    for (auto& end : ends)
+      end.get();
     return success();
   }
   std::vector<std::thread> threads;
-  for (const auto& writer : writers) threads.emplace_back(write_on_a_thread, std::ref(*writer));
-  for (auto& thread : threads) thread.join();
+  for (const auto& writer : writers)
+    threads.emplace_back(write_on_a_thread, std::ref(*writer));
+  for (auto& thread : threads)
+    thread.join();
   return success();
 }
 

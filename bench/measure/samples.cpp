@@ -28,9 +28,9 @@ class Random {
 
 // What agents and their tools say: words, code, quotes and line ends that JSON must escape.
 constexpr std::array<std::string_view, 24> kWords = {
-    "the",   "file",  "test",   "passes", "returns", "error:",  "\"name\"", "build/", "main.cpp", "\n",
-    "line",  "42",    "should", "be",     "fixed",   "because", "std::",    "{",      "}",        "a",
-    "naïve", "lock,", "then",   "again."};
+    "the",      "file", "test", "passes", "returns", "error:", "\"name\"", "build/",
+    "main.cpp", "\n",   "line", "42",     "should",  "be",     "fixed",    "because",
+    "std::",    "{",    "}",    "a",      "naïve",   "lock,",  "then",     "again."};
 
 std::string words(Random& random, std::size_t bytes) {
   std::string text;

@@ -170,7 +170,8 @@ void run_writers(const SharedRun& run, std::size_t process, const std::shared_pt
     writer->recorder.begin();
     ends.push_back(asio::co_spawn(pool, write_until_the_end(writer), asio::use_future));
   }
-  for (auto& end : ends) end.get();
+  for (auto& end : ends)
+    end.get();
   if (!clean_up) return;
   for (const auto& writer : writers) {
     asio::co_spawn(pool, remove_all(store, writer->plan.made()), asio::use_future).get();

@@ -70,13 +70,14 @@ class Worker {
       settle();
     }
     const bool remove = !is_directory_url(config_.store);
-    run_writers(run_, process_, store, [this] { return meet_the_others(); }, remove);
+    run_writers(
+        run_, process_, store, [this] { return meet_the_others(); }, remove);
     header_.finished.fetch_add(1);
     if (process_ == 0 && remove) {
       wait_for([this] { return header_.finished.load() >= config_.processes; });
       clean_up(config_, store);
     }
-    return blocking::close(store);
+    return blocking::close(*store);
   }
 
   Result<void> work_on_rival() {
@@ -104,8 +105,7 @@ class Worker {
   void settle() {
     if (is_directory_url(config_.store)) {
       const auto directory = directory_of(config_.store);
-      const int descriptor =
-          directory ? ::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+      const int descriptor = directory ? ::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
       if (descriptor >= 0) {
         ::syncfs(descriptor);
         ::close(descriptor);
