@@ -14,7 +14,8 @@ class Limits {
   Limits() noexcept {}
   std::uint64_t message_bytes = std::uint64_t{16} << 20;   ///< one message, as compact JSON
   std::uint64_t session_bytes = std::uint64_t{256} << 20;  ///< one session, as compact JSON
-  std::uint32_t depth = 128;  ///< nesting of arrays and objects; the session itself is the first level
+  /// Nesting of arrays and objects; the session itself is the first level. More than 1,000 counts as 1,000.
+  std::uint32_t depth = 128;
 };
 
 /// Who sees the same sessions.

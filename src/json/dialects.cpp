@@ -180,8 +180,7 @@ void read_loops_dialect(Session& session, const Present& present) {
     const json::value* spawned = session.extra.if_contains("parent_spawn_ref");
     const json::object* by = spawned ? spawned->if_object() : nullptr;
     const json::value* parent = by ? by->if_contains("parent_session_id") : nullptr;
-    if (parent && parent->is_string())
-      session.parent_id = SessionId(view(parent->get_string()));
+    if (parent && parent->is_string()) session.parent_id = SessionId(view(parent->get_string()));
   }
   if (present.messages) return;
   if (const json::array* loops = array_member(session.extra, "loops")) {

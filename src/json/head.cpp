@@ -35,8 +35,7 @@ class HeadReader {
   bool number(std::uint64_t& out) noexcept {
     const auto end = std::from_chars(rest_.data(), rest_.data() + rest_.size(), out);
     const auto digits = static_cast<std::size_t>(end.ptr - rest_.data());
-    // At the end of the head there may be more digits to come.
-    if (end.ec != std::errc() || digits == rest_.size()) return false;
+    if (end.ec != std::errc()) return false;
     rest_.remove_prefix(digits);
     return true;
   }

@@ -1,5 +1,6 @@
 #include "json/meter.hpp"
 
+#include "json/escape.hpp"
 #include "json/fault.hpp"
 #include "json/number.hpp"
 #include "json/parser.hpp"
@@ -14,13 +15,11 @@ namespace {
 /// Bytes of `text` as a JSON string.
 std::uint64_t quoted_size(std::string_view text) noexcept {
   std::uint64_t size = text.size() + 2;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20) {
-      size += byte == '"' || byte == '\\' ? 1 : 0;
-    } else {
-      size += byte == '\b' || byte == '\f' || byte == '\n' || byte == '\r' || byte == '\t' ? 1 : 5;
-    }
+  for (std::size_t i = next_escape(text, 0); i < text.size(); i = next_escape(text, i + 1)) {
+    const char c = text[i];
+    const bool short_form =
+        c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t';
+    size += short_form ? 1 : 5;
   }
   return size;
 }

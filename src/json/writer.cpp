@@ -1,19 +1,9 @@
 #include "json/writer.hpp"
 
-#include <array>
+#include "json/escape.hpp"
 
 namespace sessile {
 namespace {
-
-constexpr std::array<bool, 256> make_needs_escape() {
-  std::array<bool, 256> table{};
-  for (std::size_t i = 0; i < 0x20; ++i)
-    table[i] = true;
-  table['"'] = true;
-  table['\\'] = true;
-  return table;
-}
-constexpr std::array<bool, 256> kNeedsEscape = make_needs_escape();
 
 void append_escape(std::string& out, unsigned char byte) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -79,15 +69,13 @@ void write_object(std::string& out, const json::object& object) {
 
 void write_json_string(std::string& out, std::string_view text) {
   out += '"';
-  std::size_t written = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (!kNeedsEscape[byte]) continue;
-    out.append(text, written, i - written);
-    append_escape(out, byte);
-    written = i + 1;
+  for (std::size_t begin = 0;;) {
+    const std::size_t end = detail::next_escape(text, begin);
+    out.append(text, begin, end - begin);
+    if (end == text.size()) break;
+    append_escape(out, static_cast<unsigned char>(text[end]));
+    begin = end + 1;
   }
-  out.append(text, written);
   out += '"';
 }
 

@@ -206,8 +206,13 @@ Result<std::string> read_file(File& file, const Directory& directory, std::strin
 Result<std::string> read_head(Directory& directory, const std::string& name, std::uint64_t size) {
   auto file = directory.open_file(name, OpenMode::read);
   if (!file) return system_error(file.error(), "cannot open the file", directory, name);
+  return read_head(**file, directory, name, size);
+}
+
+Result<std::string> read_head(File& file, const Directory& directory, std::string_view name,
+                              std::uint64_t size) {
   std::string content(size, '\0');
-  auto count = read_all(**file, content);
+  auto count = read_all(file, content);
   if (!count) return system_error(count.error(), "cannot read the file", directory, name);
   content.resize(*count);
   return content;
@@ -234,6 +239,12 @@ bool is_temporary_of(std::string_view entry, std::string_view name) noexcept {
   if (dot == std::string_view::npos) return false;
   return all_of_digits(entry.substr(0, dot), "0123456789") &&
          all_of_digits(entry.substr(dot + 1), "0123456789abcdef");
+}
+
+std::optional<std::string> name_of_temporary(std::string_view entry) {
+  const auto mark = entry.rfind(kTemporaryMark);
+  if (mark == std::string_view::npos || !is_temporary_of(entry, entry.substr(0, mark))) return std::nullopt;
+  return std::string(entry.substr(0, mark));
 }
 
 void sweep_temporaries(Directory& directory, std::string_view name) {

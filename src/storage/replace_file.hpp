@@ -7,6 +7,7 @@
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ Result<std::string> read_file(File& file, const Directory& directory, std::strin
 /// Reads the first `size` bytes, or fewer when the file ends before.
 Result<std::string> read_head(Directory& directory, const std::string& name, std::uint64_t size);
 
+Result<std::string> read_head(File& file, const Directory& directory, std::string_view name,
+                              std::uint64_t size);
+
 /// Unlinks `name`; with Durability::power syncs the directory. The commit point is the unlink. Errors:
 /// not_found, cancelled, io; indeterminate when the directory's sync failed.
 Result<void> remove_file(Directory& directory, const std::string& name, Durability durability,
@@ -42,6 +46,9 @@ Result<void> remove_file(Directory& directory, const std::string& name, Durabili
 
 /// True when `entry` is a temporary file that replace_file made for `name`.
 bool is_temporary_of(std::string_view entry, std::string_view name) noexcept;
+
+/// The file that `entry` is a temporary file of; empty when it is none.
+std::optional<std::string> name_of_temporary(std::string_view entry);
 
 /// Removes the temporary files that dead writers left for `name`. Precondition: the caller holds the lock of
 /// `name`, so that no live writer has one.

@@ -1,0 +1,135 @@
+#include "session_file.hpp"
+
+#include "storage/replace_file.hpp"
+
+#include <limits>
+#include <memory>
+
+namespace sessile::filesystem {
+
+namespace {
+
+using storage::Directory;
+using storage::File;
+
+/// Holds the summary of nearly every session: its title is short where it was not set.
+constexpr std::uint64_t kHeadBytes = 4096;
+
+/// More than any text that the parser takes, so that its answer to a longer one is the one that is seen.
+std::uint64_t longest_file(const Limits& limits) {
+  constexpr std::uint64_t kSlack = std::uint64_t{2} << 20;
+  constexpr std::uint64_t kHalf = (std::numeric_limits<std::uint64_t>::max() - kSlack) / 2;
+  return std::min(limits.session_bytes, kHalf) * 2 + kSlack;
+}
+
+std::string path_of(const Directory& directory, std::string_view file) {
+  return (directory.path() / file).string();
+}
+
+std::string_view stem_of(std::string_view file) {
+  return file.substr(0, file.size() - kExtension.size());
+}
+
+std::string foreign_file(const SessionId& id) {
+  return id.str() + std::string(kExtension);
+}
+
+Result<std::unique_ptr<File>> open(Directory& directory, const std::string& file) {
+  auto opened = directory.open_file(file, storage::OpenMode::read);
+  if (!opened) return storage::system_error(opened.error(), "cannot open the file", directory, file);
+  return std::move(*opened);
+}
+
+void take_missing_time(Timestamp& updated_at, const storage::FileInfo& info) {
+  if (!updated_at.is_set() && updated_at.original().empty()) updated_at = Timestamp(info.modified);
+}
+
+Result<StoredSession> read_open_file(File& opened, const storage::FileInfo& info, const Directory& directory,
+                                     const std::string& file, const Limits& limits) {
+  auto text = storage::read_file(opened, directory, file, longest_file(limits));
+  if (!text) return text.error();
+  auto stored = decode_document(*text, limits);
+  if (!stored) return stored.error().with_path(path_of(directory, file));
+  take_missing_time(stored->session.updated_at, info);
+  return stored;
+}
+
+Error holds_another_id(const Directory& directory, std::string_view file) {
+  return Error(Errc::corrupt, "the file holds the session of another id than its name says")
+      .with_path(path_of(directory, file));
+}
+
+}  // namespace
+
+std::string sidecar_of(std::string_view file) {
+  return std::string(file) + ".lock";
+}
+
+std::string own_file(const SessionId& id) {
+  return file_name(id.str()) + std::string(kExtension);
+}
+
+bool may_have_foreign_file(const SessionId& id) {
+  return is_plain_file_name(id.str()) && file_name(id.str()) != id.str();
+}
+
+std::string file_of(Directory& directory, const SessionId& id, const Limits& limits) {
+  std::string own = own_file(id);
+  if (!may_have_foreign_file(id) || directory.info(own)) return own;
+  std::string foreign = foreign_file(id);
+  auto info = directory.info(foreign);
+  if (!info || info->kind != storage::FileKind::regular) return own;
+  auto summary = read_summary(directory, foreign, limits);
+  if (summary) return *summary && (*summary)->id == id ? foreign : own;
+  // It cannot be read. Its name may be the one that we chose for another id, which it then stands for.
+  const auto other = id_of_file_name(id.str());
+  return other && *other != id.str() ? own : foreign;
+}
+
+Result<StoredSession> read_session(Directory& directory, const std::string& file, const SessionId& id,
+                                   const Limits& limits) {
+  auto opened = open(directory, file);
+  if (!opened) return opened.error();
+  auto info = (*opened)->info();
+  if (!info) return storage::system_error(info.error(), "cannot look at the file", directory, file);
+  auto stored = read_open_file(**opened, *info, directory, file, limits);
+  if (!stored) return stored.error();
+  if (stored->session.id != id) return holds_another_id(directory, file);
+  return stored;
+}
+
+Result<std::optional<SessionSummary>> read_summary(Directory& directory, const std::string& file,
+                                                   const Limits& limits) {
+  auto opened = open(directory, file);
+  if (!opened) {
+    if (opened.error().code() == Errc::not_found) return std::optional<SessionSummary>();
+    return opened.error();
+  }
+  auto info = (*opened)->info();
+  if (!info) return storage::system_error(info.error(), "cannot look at the file", directory, file);
+  auto head = storage::read_head(**opened, directory, file, kHeadBytes);
+  if (!head) return head.error();
+  auto summary = decode_head(*head);
+  if (!summary) {
+    auto stored = read_open_file(**opened, *info, directory, file, limits);
+    if (!stored) return stored.error();
+    summary = summarize(stored->session);
+  }
+  summary->stored_bytes = info->size;
+  if (file == own_file(summary->id)) return summary;
+  if (file != foreign_file(summary->id) || !may_have_foreign_file(summary->id)) {
+    return holds_another_id(directory, file);
+  }
+  if (directory.info(own_file(summary->id))) {
+    return Error(Errc::corrupt, "another file holds the session of the same id: " + own_file(summary->id))
+        .with_path(path_of(directory, file));
+  }
+  return summary;
+}
+
+std::string key_of(std::string_view file) {
+  const auto stem = stem_of(file);
+  return id_of_file_name(stem).value_or(std::string(stem));
+}
+
+}  // namespace sessile::filesystem

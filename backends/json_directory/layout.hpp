@@ -1,0 +1,96 @@
+// The directories of a store and the names in them.
+#pragma once
+
+#include "storage/file_system.hpp"
+
+#include <sessile/ids.hpp>
+#include <sessile/open.hpp>
+#include <sessile/result.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sessile::json_directory {
+
+inline constexpr std::string_view kLogExtension = ".jsonl";
+
+/// `{name}.jsonl`: the file name of a session's log.
+std::string log_name(const SessionId& id);
+/// The name without `.jsonl`; empty when `entry` is not a log's.
+std::optional<std::string> name_of_log(std::string_view entry);
+
+/// The opened directories of one store. Thread-safe.
+class Place {
+ public:
+  Place() {}
+  std::shared_ptr<storage::Directory> sessions;
+  std::shared_ptr<storage::Directory> locks;   ///< null: opened to read
+  std::shared_ptr<storage::Directory> agents;  ///< null: opened to read, and there is none
+
+  /// Makes the index entry of `name` under `agent`, and with Durability::power makes it durable. Repeatable.
+  Result<void> add_to_index(const AgentId& agent, const std::string& name, Durability durability) const;
+  /// Drops the entry. What cannot be dropped now is dropped by rebuild_index; readers overlook it.
+  void drop_from_index(const AgentId& agent, const std::string& name) const;
+  /// The names in the index of `agent`, in no order.
+  Result<std::vector<std::string>> indexed(const AgentId& agent) const;
+  /// The names of all logs, in no order.
+  Result<std::vector<std::string>> logs() const;
+  /// Makes the log's own entry durable.
+  Result<void> sync_sessions() const;
+
+ private:
+  /// The directory of an agent's entries, made when missing; its own entry is durable.
+  Result<std::shared_ptr<storage::Directory>> agent_directory(const std::string& agent_name) const;
+
+  mutable std::mutex mutex_;
+  mutable std::set<std::string> durable_agents_;  // protected by mutex_
+};
+
+/// Finds, makes and opens the directories of a store: once, then it hands out what is open. Thread-safe.
+class Layout {
+ public:
+  Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing);
+
+  /// Null when there is nothing yet. Errors: unavailable when the place is missing and may not be;
+  /// unsupported when it is another engine's, or of a newer format; corrupt when its sessile.json cannot be
+  /// read.
+  Result<std::shared_ptr<const Place>> open_to_read();
+  /// Makes what is missing. Errors: as open_to_read, io, unavailable.
+  Result<std::shared_ptr<const Place>> open_to_write();
+
+  /// What open_to_write returned before, without blocking; null when it has not yet.
+  std::shared_ptr<const Place> opened_to_write();
+
+ private:
+  Result<std::shared_ptr<storage::Directory>> open_root(bool make);
+  std::shared_ptr<const Place> opened_to_read();
+  void opened(std::shared_ptr<const Place> readable, std::shared_ptr<const Place> writable);
+  Result<void> check_marker(storage::Directory& root, bool make);
+
+  const std::shared_ptr<storage::FileSystem> files_;
+  const std::filesystem::path root_;
+  const MissingPlace missing_;
+  std::mutex opening_;                     // held while directories are opened; taken before mutex_
+  std::mutex mutex_;                       // never held over what may block
+  std::shared_ptr<const Place> readable_;  // protected by mutex_
+  std::shared_ptr<const Place> writable_;  // protected by mutex_
+};
+
+/// What rebuild_index did.
+class IndexRepair {
+ public:
+  IndexRepair() noexcept {}
+  std::uint64_t added = 0;    ///< entries that were missing
+  std::uint64_t dropped = 0;  ///< entries of sessions that are gone, or another agent's
+  std::uint64_t busy = 0;     ///< sessions that were being written: their writers keep the index right
+  std::vector<Error> unreadable;
+};
+
+/// Makes the index say what the logs say, and removes the temporary files of dead writers. Blocks.
+Result<IndexRepair> rebuild_index(const Place& place, LockPrimitive primitive, const Limits& limits);
+
+}  // namespace sessile::json_directory

@@ -1,0 +1,272 @@
+#include "records.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace sessile::json_directory {
+
+namespace {
+
+constexpr std::string_view kHeadEnd = ",\"head\":\"";
+constexpr std::size_t kChecksumDigits = 8;
+
+Error corrupt(std::string_view detail) {
+  return Error(Errc::corrupt, detail);
+}
+
+std::optional<RecordType> type_of(const json::object& fields) {
+  const json::value* type = fields.if_contains("type");
+  const json::string* name = type ? type->if_string() : nullptr;
+  if (!name) return std::nullopt;
+  if (*name == "snapshot") return RecordType::snapshot;
+  if (*name == "patch") return RecordType::patch;
+  if (*name == "append") return RecordType::append;
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> number(const json::object& fields, json::string_view name) {
+  const json::value* value = fields.if_contains(name);
+  if (!value) return std::nullopt;
+  if (value->is_uint64()) return value->get_uint64();
+  if (value->is_int64() && value->get_int64() >= 0) return static_cast<std::uint64_t>(value->get_int64());
+  return std::nullopt;
+}
+
+bool flag(const json::object& fields, json::string_view name) {
+  const json::value* value = fields.if_contains(name);
+  return value && value->is_bool() && value->get_bool();
+}
+
+std::string text(const json::object& fields, json::string_view name) {
+  const json::value* value = fields.if_contains(name);
+  const json::string* found = value ? value->if_string() : nullptr;
+  return found ? std::string(found->data(), found->size()) : std::string();
+}
+
+/// A summary has the names of a session's document: it is read as one.
+Result<SessionSummary> summary_from(json::object fields) {
+  const auto messages = number(fields, "message_count");
+  const auto bytes = number(fields, "bytes");
+  const bool pinned = flag(fields, "pinned");
+  if (!messages || !bytes) return corrupt("a summary has no message_count or bytes");
+  auto session = session_from_json(std::move(fields), Origin::stored);
+  if (!session) return session.error();
+  if (session->revision == 0) return corrupt("a summary has no revision");
+  SessionSummary summary = summarize(*session);
+  summary.message_count = *messages;
+  summary.stored_bytes = *bytes;
+  summary.pinned = pinned;
+  return summary;
+}
+
+/// The fields that an append's head has itself; read under an id that is not in it.
+Result<SessionSummary> append_summary_from(const json::object& fields) {
+  json::object summary;
+  summary.emplace("session_id", "-");
+  for (const char* name : {"updated_at", "revision", "message_count", "bytes"}) {
+    if (const json::value* value = fields.if_contains(name)) summary.emplace(name, *value);
+  }
+  return summary_from(std::move(summary));
+}
+
+Result<RecordHead> head_from(json::object fields) {
+  const auto type = type_of(fields);
+  if (!type) {
+    return Error(Errc::unsupported, "a record of a type that this version does not know: upgrade");
+  }
+  RecordHead head;
+  head.type = *type;
+  head.unsettled = flag(fields, "unsettled");
+  head.key = text(fields, "key");
+  head.fingerprint = text(fields, "fingerprint");
+  Result<SessionSummary> summary = corrupt("a record has no summary");
+  if (*type == RecordType::append) {
+    const auto base = number(fields, "base");
+    if (!base) return corrupt("an append has no base");
+    head.base = *base;
+    summary = append_summary_from(fields);
+  } else if (json::value* whole = fields.if_contains("summary"); whole && whole->is_object()) {
+    summary = summary_from(std::move(whole->get_object()));
+  }
+  if (!summary) return summary.error();
+  head.summary = std::move(*summary);
+  return head;
+}
+
+/// A document that records are applied to.
+class Replay {
+ public:
+  explicit Replay(const Limits& limits) : limits_(limits) {
+    // A record wraps the session in one more level, and may be longer than it.
+    record_limits_.depth = limits.depth + 1;
+    record_limits_.session_bytes = log_bytes_limit(limits);
+  }
+
+  Result<void> apply(const storage::LogRecord& record) {
+    auto head = decode_head(record.members);
+    if (!head) return head.error();
+    if (!*head) return corrupt("a record has no head");
+    auto parsed = parse_json(record.line, Origin::stored, record_limits_);
+    // Its offset is into the record.
+    if (!parsed)
+      return corrupt("a record is not JSON as it must be").with_outside_text(parsed.error().detail());
+    json::object& fields = parsed->as_object();
+    if ((*head)->type == RecordType::append) {
+      if ((*head)->base != state_.base) return corrupt("an append names another base");
+      state_.summary = completed(**head, std::move(state_.summary));
+    } else {
+      state_.summary = (*head)->summary;
+      state_.base = record.offset;
+    }
+    state_.unsettled = (*head)->unsettled;
+    if (auto applied = apply_body((*head)->type, fields); !applied) return applied;
+    remember(**head);
+    return success();
+  }
+
+  Result<Replayed> finish() {
+    if (state_.summary.stored_bytes > limits_.session_bytes) {
+      return Error(Errc::too_large, "the session is larger than the store's limit");
+    }
+    auto session = session_from_json(std::move(document_), Origin::stored, limits_);
+    if (!session) return session.error();
+    if (session->id != state_.summary.id || session->agent_id != state_.summary.agent_id) {
+      return corrupt("the session and its summary are not of the same id and agent");
+    }
+    if (session->messages.size() != state_.summary.message_count) {
+      return corrupt("the session has not as many messages as its summary says");
+    }
+    session->stored_bytes = state_.summary.stored_bytes;
+    state_.stored.session = std::move(*session);
+    return std::move(state_);
+  }
+
+ private:
+  Result<void> apply_body(RecordType type, json::object& fields) {
+    if (type == RecordType::snapshot) return apply_snapshot(fields);
+    document_["revision"] = state_.summary.revision;
+    if (const json::value* updated = summary_member(type, fields, "updated_at")) {
+      document_["updated_at"] = *updated;
+    }
+    if (type == RecordType::patch) {
+      if (auto changed = apply_changes(fields); !changed) return changed;
+    }
+    if (auto added = extend(fields, "messages"); !added) return added;
+    return extend(fields, "trajectory");
+  }
+
+  Result<void> apply_snapshot(json::object& fields) {
+    json::value* session = fields.if_contains("session");
+    if (!session || !session->is_object()) return corrupt("a snapshot has no session");
+    document_ = std::move(session->get_object());
+    state_.stored.appends = AppendMemory();
+    if (const json::value* appends = fields.if_contains("appends")) {
+      auto memory = AppendMemory::from_json(*appends);
+      if (!memory) return memory.error();
+      state_.stored.appends = std::move(*memory);
+    }
+    return success();
+  }
+
+  Result<void> apply_changes(json::object& fields) {
+    if (json::value* set = fields.if_contains("set")) {
+      if (!set->is_object()) return corrupt("set is not an object");
+      for (auto& field : set->get_object())
+        document_[field.key()] = std::move(field.value());
+    }
+    if (const json::value* unset = fields.if_contains("unset")) {
+      if (!unset->is_array()) return corrupt("unset is not an array");
+      for (const json::value& name : unset->get_array()) {
+        if (!name.is_string()) return corrupt("unset holds what is not a name");
+        document_.erase(name.get_string());
+      }
+    }
+    return success();
+  }
+
+  Result<void> extend(json::object& fields, json::string_view name) {
+    json::value* added = fields.if_contains(name);
+    if (!added) return success();
+    json::value& list = document_[name];
+    if (list.is_null()) list.emplace_array();
+    if (!added->is_array() || !list.is_array()) return corrupt("messages or trajectory is not an array");
+    for (json::value& item : added->get_array())
+      list.get_array().push_back(std::move(item));
+    return success();
+  }
+
+  static const json::value* summary_member(RecordType type, const json::object& fields,
+                                           json::string_view name) {
+    if (type == RecordType::append) return fields.if_contains(name);
+    return fields.at("summary").get_object().if_contains(name);
+  }
+
+  void remember(const RecordHead& head) {
+    if (head.key.empty()) return;
+    Written written;
+    written.revision = state_.summary.revision;
+    written.created_at = state_.summary.created_at;
+    written.updated_at = state_.summary.updated_at;
+    state_.stored.appends.remember(head.key, head.fingerprint, written);
+  }
+
+  const Limits& limits_;
+  Limits record_limits_;
+  json::object document_;
+  Replayed state_;
+};
+
+}  // namespace
+
+std::uint64_t log_bytes_limit(const Limits& limits) noexcept {
+  constexpr std::uint64_t kRoomForSmallOnes = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max() / 8;
+  return 4 * std::min(limits.session_bytes, kMost) + kRoomForSmallOnes;
+}
+
+Result<std::optional<RecordHead>> decode_head(std::string_view members) {
+  const std::size_t end = members.find(kHeadEnd);
+  if (end == std::string_view::npos) return std::optional<RecordHead>();
+  const std::string_view fields = members.substr(0, end);
+  const std::string_view sum = members.substr(end + kHeadEnd.size(), kChecksumDigits);
+  if (sum.size() < kChecksumDigits) return std::optional<RecordHead>();
+  if (sum != storage::checksum_text(fields))
+    return corrupt("the head of a record does not match its checksum");
+  std::string text("{");
+  auto parsed = parse_json(text.append(fields).append("}"), Origin::stored);
+  if (!parsed) return corrupt("the head of a record is not JSON as it must be");
+  auto head = head_from(std::move(parsed->as_object()));
+  if (!head) return head.error();
+  return std::optional<RecordHead>(std::move(*head));
+}
+
+SessionSummary completed(const RecordHead& head, SessionSummary base) {
+  base.revision = head.summary.revision;
+  base.updated_at = head.summary.updated_at;
+  base.message_count = head.summary.message_count;
+  base.stored_bytes = head.summary.stored_bytes;
+  return base;
+}
+
+Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits) {
+  constexpr std::string_view kSnapshot = "\"type\":\"snapshot\",";
+  std::size_t first = scan.records.size();
+  while (first > 0 && !scan.records[--first].members.starts_with(kSnapshot)) {
+  }
+  if (!scan.records[first].members.starts_with(kSnapshot)) {
+    return corrupt("the log has no snapshot").with_offset(0);
+  }
+  Replay replay(limits);
+  for (std::size_t i = first; i < scan.records.size(); ++i) {
+    if (auto applied = replay.apply(scan.records[i]); !applied) {
+      return applied.error().with_offset(scan.records[i].offset);
+    }
+  }
+  auto state = replay.finish();
+  if (!state && state.error().code() == Errc::corrupt)
+    return state.error().with_offset(scan.records[first].offset);
+  return state;
+}
+
+}  // namespace sessile::json_directory

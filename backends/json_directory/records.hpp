@@ -1,0 +1,67 @@
+// The records of a session's log: what is in them, and the session that they add up to.
+#pragma once
+
+#include "storage/log_record.hpp"
+
+#include <sessile/backend.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sessile::json_directory {
+
+enum class RecordType {
+  snapshot,  ///< the whole session
+  patch,     ///< what changed in it, and its whole summary
+  append,    ///< messages; its summary is that of the record at `base` with the fields it has itself
+};
+
+/// The beginning of a record, under a checksum of its own, so that a listing need not read what follows.
+class RecordHead {
+ public:
+  RecordHead() {}
+  RecordType type = RecordType::snapshot;
+  /// stored_bytes: the session as compact JSON. Of an append only revision, updated_at, message_count and
+  /// stored_bytes are set.
+  SessionSummary summary;
+  std::uint64_t base = 0;  ///< append: offset of the last snapshot or patch before it
+  /// The log's entries in directories may not be durable: a write that promises more must sync them first.
+  bool unsettled = false;
+  std::string key;  ///< the append's idempotency key; empty: none
+  std::string fingerprint;
+};
+
+/// The largest log that is read: sessions within the limits never have a larger one, see kLogToLiveRatio.
+std::uint64_t log_bytes_limit(const Limits& limits) noexcept;
+
+/// The members of a record, for AppendLog. Precondition: all that is given was measured.
+std::string encode_snapshot(const Session& session, const AppendMemory& appends, bool unsettled);
+std::string encode_append(const RecordHead& head, const std::vector<Message>& messages);
+/// A patch that only adds messages. `head.summary` is the session's afterwards.
+std::string encode_patch(const RecordHead& head, const std::vector<Message>& messages);
+/// A patch from `before` to `after`; empty when that takes a snapshot: messages or steps changed, other than
+/// by new ones at the end.
+std::optional<std::string> encode_patch(const Session& before, const Session& after, bool unsettled);
+
+/// Reads the head of a record from its members, or from their first bytes; empty when they do not hold all of
+/// it. Errors: corrupt, unsupported (a type of record that a later version wrote).
+Result<std::optional<RecordHead>> decode_head(std::string_view members);
+
+/// `head`'s summary, completed by that of the record at its base. Precondition: `head` is an append.
+SessionSummary completed(const RecordHead& head, SessionSummary base);
+
+/// The state a log adds up to.
+class Replayed {
+ public:
+  Replayed() {}
+  StoredSession stored;
+  SessionSummary summary;
+  std::uint64_t base = 0;  ///< offset of the last snapshot or patch
+  bool unsettled = false;
+};
+
+/// Replays the records from the last snapshot on. Errors: corrupt with offset(), too_large, unsupported.
+Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits);
+
+}  // namespace sessile::json_directory

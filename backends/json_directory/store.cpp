@@ -1,0 +1,258 @@
+#include "store.hpp"
+
+#include "factory.hpp"
+#include "storage/lock_url.hpp"
+
+#include <sessile/json_directory.hpp>
+
+#include <utility>
+
+namespace sessile::json_directory {
+
+using storage::CommitGate;
+using storage::run_on;
+
+namespace {
+
+void note(Seen& seen, const std::string& name, const Result<SessionSummary>& summary,
+          const ListQuery& query) {
+  if (summary) {
+    // An index entry whose log names another agent is left over from a move.
+    if (!query.agent() || summary->agent_id == *query.agent()) seen.summaries.push_back(*summary);
+    return;
+  }
+  Error error = summary.error();
+  // Removed since it was listed, or an index entry that is left over.
+  if (error.code() == Errc::not_found) return;
+  if (auto id = id_of_file_name(name)) error.with_key(*id);
+  seen.unreadable.push_back(std::move(error));
+}
+
+}  // namespace
+
+JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files,
+                                       std::filesystem::path directory, LockOptions lock, OpenOptions options,
+                                       Capabilities capabilities)
+    : SessionStore(options, std::move(capabilities)),
+      lock_(lock),
+      stamper_(options.clock()),
+      layout_(std::move(files), std::move(directory), options.missing_place()) {}
+
+Async<JsonDirectoryStore::PlacePtr> JsonDirectoryStore::writable_place() {
+  if (auto open = layout_.opened_to_write()) co_return open;
+  auto job = [this](CommitGate&) { return layout_.open_to_write(); };
+  co_return co_await run_on(get_executor(), std::move(job));
+}
+
+Async<JsonDirectoryStore::PlacePtr> JsonDirectoryStore::existing_place() {
+  if (auto open = layout_.opened_to_write()) co_return open;
+  auto job = [this](CommitGate&) -> Result<PlacePtr> {
+    auto place = layout_.open_to_read();
+    if (!place || !*place) return place;
+    return layout_.open_to_write();
+  };
+  co_return co_await run_on(get_executor(), std::move(job));
+}
+
+storage::AdvisoryLock JsonDirectoryStore::lock_of(const Place& place, const std::string& name) const {
+  return storage::AdvisoryLock(place.locks, name + ".lock", lock_, get_executor());
+}
+
+Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions options) {
+  auto place = co_await writable_place();
+  if (!place) co_return place.error();
+  auto lock = lock_of(**place, file_name(session->id.str()));
+  SessionWriter writer(**place, session->id, stamper_, limits());
+  auto job = [&](CommitGate& gate) { return writer.save(*session, options, gate); };
+  auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
+  if (written) wrote(session->id, *options.durability());
+  co_return written;
+}
+
+Result<SessionPtr> JsonDirectoryStore::load_now(const SessionId& id, const LoadOptions& options) {
+  auto place = layout_.open_to_read();
+  if (!place) return place.error();
+  if (!*place) return Error(Errc::not_found);
+  auto stored = read_session(*(*place)->sessions, id, limits());
+  if (!stored) return stored.error();
+  return partial_view(std::make_shared<const Session>(std::move(stored->session)), options);
+}
+
+Async<SessionPtr> JsonDirectoryStore::do_load(SessionId id, LoadOptions options) {
+  auto read = [&](CommitGate&) { return load_now(id, options); };
+  auto loaded = co_await run_on(get_executor(), read);
+  if (loaded || loaded.error().code() != Errc::corrupt) co_return loaded;
+  if (this->options().access() == Access::read_only) co_return co_await run_on(get_executor(), read);
+  auto place = co_await existing_place();
+  if (!place) co_return place.error();
+  if (!*place) co_return Error(Errc::not_found);
+  auto lock = lock_of(**place, file_name(id.str()));
+  co_return co_await lock.run_locked<SessionPtr>(lock.deadline(options.timeout()), read);
+}
+
+Result<Seen> JsonDirectoryStore::look(const ListQuery& query) {
+  Seen seen;
+  auto place = layout_.open_to_read();
+  if (!place) return place.error();
+  if (!*place) return seen;
+  auto names = query.agent() ? (*place)->indexed(*query.agent()) : (*place)->logs();
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    const auto summary = read_summary(*(*place)->sessions, name + std::string(kLogExtension), limits());
+    if (!summary && summary.error().code() == Errc::corrupt) {
+      seen.suspects.push_back(name);
+    } else {
+      note(seen, name, summary, query);
+    }
+  }
+  return seen;
+}
+
+Async<void> JsonDirectoryStore::look_again(Seen& seen, const ListQuery& query) {
+  auto place = co_await existing_place();
+  if (!place) co_return place.error();
+  if (!*place) co_return success();
+  for (const std::string& name : seen.suspects) {
+    auto lock = lock_of(**place, name);
+    auto job = [&](CommitGate&) {
+      return read_summary(*(*place)->sessions, name + std::string(kLogExtension), limits());
+    };
+    const auto summary = co_await lock.run_locked<SessionSummary>(lock.deadline(query.timeout()), job);
+    note(seen, name, summary, query);
+  }
+  co_return success();
+}
+
+Async<Page<SessionSummary>> JsonDirectoryStore::do_list(ListQuery query) {
+  auto look_job = [&](CommitGate&) { return look(query); };
+  auto seen = co_await run_on(get_executor(), look_job);
+  if (!seen) co_return seen.error();
+  if (!seen->suspects.empty()) {
+    if (auto again = co_await look_again(*seen, query); !again) co_return again.error();
+  }
+  auto page_job = [&](CommitGate&) {
+    return make_page(std::move(seen->summaries), std::move(seen->unreadable), query);
+  };
+  co_return co_await run_on(get_executor(), page_job);
+}
+
+Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {
+  auto place = co_await existing_place();
+  if (!place) co_return place.error();
+  if (!*place) co_return Error(Errc::not_found);
+  auto lock = lock_of(**place, file_name(id.str()));
+  SessionWriter writer(**place, id, stamper_, limits());
+  auto job = [&](CommitGate& gate) { return writer.remove(options, gate); };
+  auto removed = co_await lock.run_locked<void>(lock.deadline(options.timeout()), std::move(job));
+  if (removed) wrote(id, *options.durability());
+  co_return removed;
+}
+
+Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation, UpdateOptions options) {
+  auto place = co_await existing_place();
+  if (!place) co_return place.error();
+  if (!*place) co_return Error(Errc::not_found);
+  auto lock = lock_of(**place, file_name(id.str()));
+  auto held = co_await lock.acquire(lock.deadline(options.timeout()));
+  if (!held) co_return held.error();
+  SessionWriter writer(**place, id, stamper_, limits());
+  auto begin = [&](CommitGate&) { return writer.begin_update(options); };
+  auto current = co_await run_on(get_executor(), std::move(begin));
+  if (!current) co_return current.error();
+  auto changed = apply_mutation(**current, mutation, limits());
+  if (!changed) co_return changed.error();
+  if (*changed == nullptr) co_return *current;
+  auto finish = [&](CommitGate& gate) {
+    auto stored = writer.finish_update(std::move(*changed), options, gate);
+    // Freed here, so that a busy caller keeps nobody waiting.
+    [[maybe_unused]] const storage::HeldLock released = std::move(*held);
+    return stored;
+  };
+  auto stored = co_await run_on(get_executor(), std::move(finish));
+  if (stored) wrote(id, *options.durability());
+  co_return stored;
+}
+
+Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> messages,
+                                             AppendOptions options) {
+  auto place = co_await existing_place();
+  if (!place) co_return place.error();
+  if (!*place) co_return Error(Errc::not_found);
+  auto lock = lock_of(**place, file_name(id.str()));
+  SessionWriter writer(**place, id, stamper_, limits());
+  auto job = [&](CommitGate& gate) { return writer.append(messages, options, gate); };
+  auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
+  if (written) wrote(id, *options.durability());
+  co_return written;
+}
+
+void JsonDirectoryStore::wrote(const SessionId& id, Durability durability) {
+  if (durability == Durability::power) return;
+  const std::scoped_lock lock(mutex_);
+  unsettled_.insert(id);
+}
+
+Async<void> JsonDirectoryStore::do_flush() {
+  PlacePtr place = layout_.opened_to_write();
+  for (Flushing flushing(*this); !flushing.ids.empty(); flushing.ids.erase(flushing.ids.begin())) {
+    const SessionId id = *flushing.ids.begin();
+    auto lock = lock_of(*place, file_name(id.str()));
+    SessionWriter writer(*place, id, stamper_, limits());
+    auto job = [&](CommitGate&) { return writer.settle(); };
+    auto settled =
+        co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
+    if (!settled) co_return settled;
+  }
+  co_return success();
+}
+
+JsonDirectoryStore::Flushing::Flushing(JsonDirectoryStore& store) : store_(store) {
+  const std::scoped_lock lock(store_.mutex_);
+  ids.swap(store_.unsettled_);
+}
+
+JsonDirectoryStore::Flushing::~Flushing() {
+  const std::scoped_lock lock(store_.mutex_);
+  store_.unsettled_.merge(ids);
+}
+
+}  // namespace sessile::json_directory
+
+namespace sessile {
+
+Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
+    std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory, LockOptions lock,
+    OpenOptions options) {
+  if (directory.empty()) {
+    return Error(Errc::invalid_argument, "the store's directory has no name").with_backend("json_directory");
+  }
+  // Fixed now: the program may change its working directory.
+  std::error_code unknown;
+  if (auto absolute = std::filesystem::absolute(directory, unknown); !unknown) directory = absolute;
+  Capabilities capabilities;
+  capabilities.backend = "json_directory";
+  capabilities.max_durability = Durability::power;
+  capabilities.default_durability = options.durability().value_or(Durability::power);
+  capabilities.idempotent_append = true;
+  capabilities.reach = Reach::machine;
+  capabilities.limits = options.limits();
+  return std::shared_ptr<SessionStore>(std::make_shared<json_directory::JsonDirectoryStore>(
+      std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities)));
+}
+
+Result<std::shared_ptr<SessionStore>> make_json_directory_store(std::filesystem::path directory,
+                                                                LockOptions lock, OpenOptions options) {
+  return detail::make_json_directory_store_on(storage::real_file_system(), std::move(directory), lock,
+                                              std::move(options));
+}
+
+Result<std::shared_ptr<SessionStore>> detail::open_json_directory_url(StoreUrl url, OpenOptions options) {
+  UrlParameters parameters(url);
+  LockOptions lock;
+  if (auto common = parameters.apply_common(options); !common) return common.error();
+  if (auto locks = storage::apply_lock_parameters(parameters, lock); !locks) return locks.error();
+  if (auto finished = parameters.finish(); !finished) return finished.error();
+  return make_json_directory_store(std::move(url.rest), lock, std::move(options));
+}
+
+}  // namespace sessile

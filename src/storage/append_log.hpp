@@ -1,0 +1,110 @@
+// A file of checked JSON lines that grows by one record an append, with one sync.
+#pragma once
+
+#include "storage/file_system.hpp"
+#include "storage/io_pool.hpp"
+#include "storage/log_record.hpp"
+
+#include <sessile/options.hpp>
+#include <sessile/result.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace sessile::storage {
+
+/// The last record of a log and where the next one goes.
+class LogTail {
+ public:
+  LogTail() {}
+  std::uint64_t offset = 0;  ///< of the record
+  std::uint64_t seq = 0;
+  std::string members;           ///< of the record; peek: only its first bytes
+  std::uint64_t end = 0;         ///< where the next record goes
+  std::uint64_t size = 0;        ///< of the file, padding included
+  bool newline_missing = false;  ///< as LogScan
+  bool torn = false;             ///< as LogScan
+};
+
+/// A log in a directory, through one descriptor. The format is log_record.hpp's.
+///
+/// The file is made longer in chunks of newlines, ahead of need, so that most synced appends overwrite blocks
+/// that are there already, and the sync has no metadata to commit.
+///
+/// Any number of readers may look at a log while one writer appends: they see the records up to some point. A
+/// reader that meets `corrupt` while a writer is at work may have read across two appends: it must look
+/// again, best under the writers' lock, before it believes it.
+///
+/// A failed sync poisons the log: the kernel may have dropped what was written, and a later sync would not
+/// say so. From then on must_be_replaced() is true, in every process, until replace_log has written all of
+/// it to a new file. The mark is an empty file NAME.poisoned beside the log; it need not survive a reboot, as
+/// the page cache that it warns of does not.
+///
+/// Not thread-safe. The directory must outlive it.
+class AppendLog {
+ public:
+  /// Errors: not_found, io, unavailable.
+  static Result<AppendLog> open_to_read(Directory& directory, std::string name);
+  /// Precondition, for as long as this object lives: the caller holds the lock of the log's writers.
+  static Result<AppendLog> open_to_write(Directory& directory, std::string name);
+
+  /// All bytes, to be given to scan_log. Errors: too_large when there are more than `limit`, io.
+  Result<std::string> read_all(std::uint64_t limit);
+
+  /// Up to `size` bytes from `offset` on.
+  Result<std::string> read_at(std::uint64_t offset, std::uint64_t size);
+
+  /// The last record, found from the end and checked. Reads the padding and that record, and the whole log
+  /// only when there is a torn record to judge. Errors: corrupt, too_large when the record, or the log where
+  /// all of it must be read, is larger than `limit`; io.
+  Result<LogTail> tail(std::uint64_t limit);
+
+  /// As tail, but of a record larger than `head_bytes` reads and returns only so many of its first bytes:
+  /// its checksum is then not checked.
+  Result<LogTail> peek(std::uint64_t limit, std::uint64_t head_bytes);
+
+  /// Appends one record with the sequence number after the last one's, cutting a torn record before.
+  /// Preconditions: opened to write; `tail` is of this log, and nothing was written since; not
+  /// must_be_replaced(). The commit point is the write: `gate` is asked right before it. With
+  /// Durability::power all of the log is synced.
+  ///
+  /// On success updates `tail`, whose members become those given. Errors: cancelled, io, unavailable,
+  /// too_large: nothing was written. indeterminate: the sync failed, or part of a record could not be taken
+  /// back; the log is poisoned.
+  Result<void> append(LogTail& tail, std::string_view members, Durability durability, CommitGate& gate);
+
+  /// Syncs what was appended. Errors: indeterminate, the log is poisoned.
+  Result<void> sync();
+
+  /// True when a sync failed and the log has not been replaced since.
+  bool must_be_replaced() const;
+
+ private:
+  AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file);
+  static Result<AppendLog> open(Directory& directory, std::string name, OpenMode mode);
+  Result<std::uint64_t> size();
+  /// The end of what is not padding. Errors: corrupt when there is nothing else.
+  Result<std::uint64_t> end_of_content(std::uint64_t size);
+  Result<LogTail> tail_by_scan(std::uint64_t limit);
+  Result<void> write_record(std::uint64_t end, std::string_view record, std::string_view padding);
+  Error failed(boost::system::error_code cause, std::string_view what) const;
+  Error corrupt(std::string_view detail, std::uint64_t offset) const;
+  Error poison(boost::system::error_code cause, std::string_view what) const;
+
+  Directory* directory_;
+  std::string name_;
+  std::unique_ptr<File> file_;
+};
+
+/// Makes or replaces the log with one whose only record has number `seq`; as replace_file, whose errors these
+/// are. With Durability::process neither the file nor the directory is synced. Precondition: as
+/// open_to_write. A log that is not poisoned any more is unmarked.
+Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                         std::string_view members, Durability durability, CommitGate& gate);
+
+/// Unlinks the log, as remove_file does, and its mark. Precondition: as open_to_write.
+Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,
+                        CommitGate& gate);
+
+}  // namespace sessile::storage

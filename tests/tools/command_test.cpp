@@ -1,0 +1,269 @@
+#include <sessile/ids.hpp>
+#include <sessile/json.hpp>
+#include <sessile/open.hpp>
+
+#include <doctest/doctest.h>
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+using namespace sessile;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class Ran {
+ public:
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string read_file(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+json::value parsed(const std::string& text) {
+  return parse_json(text, Origin::caller).value();
+}
+
+std::string message_line(const std::string& content) {
+  return "{\"role\":\"user\",\"content\":\"" + content + "\"}\n";
+}
+
+// A store of a kind that outlives a process; its scheme is empty when this build has none.
+class Place {
+ public:
+  Place() : path_(fs::temp_directory_path() / ("sessile-command-" + SessionId::random().str())) {
+    fs::create_directory(path_);
+    const std::vector<std::string> schemes = registered_schemes();
+    for (const std::string scheme : {"jsondir", "file"}) {
+      if (std::find(schemes.begin(), schemes.end(), scheme) != schemes.end()) scheme_ = scheme;
+    }
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { fs::remove_all(path_); }
+
+  bool is_missing() const {
+    if (scheme_.empty()) MESSAGE("skipped: no backend of this build outlives a process");
+    return scheme_.empty();
+  }
+  std::string url(const std::string& name = "store") const { return scheme_ + ':' + (path_ / name).string(); }
+  const fs::path& path() const noexcept { return path_; }
+
+  /// Runs the command in a shell, with `input` on stdin.
+  Ran run(const std::string& arguments, const std::string& input = "") const {
+    std::ofstream(path_ / "in", std::ios::binary) << input;
+    return run_redirected(arguments, " < " + quoted("in") + " > " + quoted("out"));
+  }
+  Ran run_redirected(const std::string& arguments, const std::string& redirections) const {
+    const std::string line =
+        std::string("'") + SESSILE_COMMAND + "' " + arguments + redirections + " 2> " + quoted("err");
+    const int status = std::system(("bash -c \"set -o pipefail; " + line + "\"").c_str());
+    Ran ran;
+    ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    ran.out = read_file(path_ / "out");
+    ran.err = read_file(path_ / "err");
+    return ran;
+  }
+  /// The same on url().
+  Ran on_store(const std::string& arguments, const std::string& input = "") const {
+    return run("--store '" + url() + "' " + arguments, input);
+  }
+
+ private:
+  std::string quoted(const std::string& name) const { return '\'' + (path_ / name).string() + '\''; }
+  const fs::path path_;
+  std::string scheme_;
+};
+
+constexpr const char* kDemo =
+    R"({"session_id":"demo","agent_id":"a","title":"Hello","messages":[{"role":"user","content":"Hi"}]})";
+
+}  // namespace
+
+TEST_CASE("A wrong command line exits 2 and says why on stderr") {
+  const Place place;
+  for (const char* arguments :
+       {"", "frobnicate", "ls", "--store nonsense: ls", "--store memory: ls --limit 0",
+        "--store memory: ls --since yesterday", "--store memory: show", "--store memory:?no=1 ls",
+        "--store memory: --durability power ls"}) {
+    CAPTURE(arguments);
+    const Ran ran = place.run(arguments);
+    CHECK(ran.code == 2);
+    CHECK(ran.out.empty());
+    CHECK(ran.err.starts_with("sessile: "));
+  }
+  const Ran as_json = place.run("--json --store nonsense: ls");
+  CHECK(as_json.code == 2);
+  CHECK(parsed(as_json.err).at("error").at("code") == "usage");
+}
+
+TEST_CASE("Help teaches every command by an example") {
+  const Place place;
+  CHECK(place.run("--help").code == 0);
+  for (const std::string command :
+       {"ls", "show", "save", "append", "rm", "import", "export", "copy", "conformance"}) {
+    const Ran ran = place.run(command + " --help");
+    CHECK(ran.code == 0);
+    CHECK(ran.out.find("Example: ") != std::string::npos);
+  }
+}
+
+TEST_CASE("save refuses malformed JSON with line and column, and writes nothing") {
+  const Place place;
+  const Ran ran = place.run("--store memory: save", "{\"session_id\":\"x\",\n\"title\":}");
+  CHECK(ran.code == 1);
+  CHECK(ran.err.find("line 2, column 9") != std::string::npos);
+  CHECK(ran.out.empty());
+  const Ran as_json = place.run("--store memory: --json save", "{");
+  CHECK(parsed(as_json.err).at("error").at("code") == "invalid_argument");
+  if (place.is_missing()) return;
+  CHECK(place.on_store("save", "{").code == 1);
+  CHECK(place.on_store("ls").out.empty());
+}
+
+TEST_CASE("What a full disk or a closed pipe does to the output") {
+  const Place place;
+  const Ran full =
+      place.run_redirected("--store memory: --json import '" SESSILE_SAMPLES "'", " > /dev/full");
+  CHECK(full.code == 1);
+  CHECK(full.err.find("No space left") != std::string::npos);
+  // The reader is gone before the first byte is written.
+  const Ran closed =
+      place.run_redirected("--store memory: --json import '" SESSILE_SAMPLES "'", " > >(exec true)");
+  CHECK(closed.err.find("Broken pipe") == std::string::npos);
+}
+
+TEST_CASE("import reports its files, sessions and totals") {
+  const Place place;
+  const Ran ran = place.run("--store memory: --json import '" SESSILE_SAMPLES "'");
+  CHECK(ran.code == 0);
+  const std::vector<std::string> lines = lines_of(ran.out);
+  REQUIRE(lines.size() == 13);
+  CHECK(parsed(lines[0]).at("outcome") == "imported");
+  CHECK(parsed(lines[1]).at("records") == 11);
+  CHECK(parsed(lines.back()).at("total").at("imported") == 6);
+  CHECK(parsed(lines.back()).at("total").at("skipped_lines") == 1);
+  const Ran named = place.run("--store memory: import /dev/null");
+  CHECK(named.code == 1);
+}
+
+TEST_CASE("A session is saved, shown, appended to, listed and removed, with the documented exit codes") {
+  const Place place;
+  if (place.is_missing()) return;
+  const Ran saved = place.on_store("--json save --if-absent", kDemo);
+  CHECK(saved.code == 0);
+  const std::int64_t revision = parsed(saved.out).at("revision").as_int64();
+  CHECK(place.on_store("save --if-absent", kDemo).code == 4);
+  const Ran conflict = place.on_store("--json save --if-revision 7", kDemo);
+  CHECK(conflict.code == 4);
+  CHECK(parsed(conflict.err).at("error").at("actual") == revision);
+  CHECK(place.on_store("save --if-revision " + std::to_string(revision), kDemo).code == 0);
+  CHECK(place.on_store("append demo --key k", message_line("more")).code == 0);
+  const Ran replayed = place.on_store("--json append demo --key k", message_line("more"));
+  CHECK(replayed.code == 0);
+  CHECK(parsed(replayed.out).at("replayed") == true);
+  const Ran refused = place.on_store("append demo", message_line("x") + "{\"role\":\n");
+  CHECK(refused.code == 1);
+  CHECK(refused.err.find("line 2, column 9") != std::string::npos);
+  CHECK(parsed(place.on_store("--json show demo").out).at("messages").as_array().size() == 2);
+  CHECK(place.on_store("show demo").out.find("--- user") != std::string::npos);
+  CHECK(parsed(place.on_store("--json ls --agent a").out).at("session_id") == "demo");
+  CHECK(place.on_store("--json ls --agent b").out.empty());
+  CHECK(place.on_store("rm demo").code == 0);
+  CHECK(place.on_store("rm demo").code == 3);
+  CHECK(place.on_store("show demo").code == 3);
+  CHECK(place.on_store("append demo", message_line("x")).code == 3);
+}
+
+TEST_CASE("A part of a session that show printed cannot be saved over the whole") {
+  const Place place;
+  if (place.is_missing()) return;
+  CHECK(place.on_store("save", kDemo).code == 0);
+  CHECK(place.on_store("append demo", message_line("more")).code == 0);
+  const Ran part = place.on_store("--json show demo --last 1");
+  CHECK(parsed(part.out).at("omitted_messages") == 1);
+  CHECK(place.on_store("save", part.out).code == 1);
+  CHECK(parsed(place.on_store("--json show demo").out).at("messages").as_array().size() == 2);
+  CHECK(place.on_store("save", place.on_store("--json show demo").out).code == 0);
+}
+
+TEST_CASE("Control characters of a session reach no terminal") {
+  const Place place;
+  if (place.is_missing()) return;
+  const std::string nasty =
+      R"({"session_id":"n\u001b[2J","title":"a\u001b]0;x\u0007b\u009b\u202e","messages":[{"role":"u\u001b","content":"c\u001b[31m\nd"}]})";
+  CHECK(place.on_store("save", nasty).code == 0);
+  for (const std::string command : {"ls", "show $'n\\x1b[2J'"}) {
+    const Ran ran = place.on_store(command);
+    CHECK(ran.code == 0);
+    CHECK(ran.out.find('\x1b') == std::string::npos);
+    CHECK(ran.out.find("\xc2\x9b") == std::string::npos);
+    CHECK(ran.out.find("\xe2\x80\xae") == std::string::npos);
+    CHECK(ran.out.find("\\x1b") != std::string::npos);
+  }
+}
+
+TEST_CASE("export, import and copy carry every session over, and may be run again") {
+  const Place place;
+  if (place.is_missing()) return;
+  CHECK(place.on_store("import '" SESSILE_SAMPLES "'").code == 0);
+  const Ran again = place.on_store("--json import '" SESSILE_SAMPLES "'");
+  CHECK(again.code == 0);
+  CHECK(parsed(lines_of(again.out).back()).at("total").at("unchanged") == 6);
+  const std::string file = (place.path() / "all.jsonl").string();
+  CHECK(place.on_store("export --output '" + file + "'").code == 0);
+  CHECK(lines_of(read_file(file)).size() == 6);
+  CHECK((fs::status(file).permissions() & fs::perms::mask) ==
+        (fs::perms::owner_read | fs::perms::owner_write));
+  const std::string other = "--store '" + place.url("other") + "' ";
+  CHECK(place.run(other + "import '" + file + "'").code == 0);
+  const Ran copied = place.on_store("--json copy --to '" + place.url("other") + "'");
+  CHECK(copied.code == 0);
+  CHECK(parsed(copied.out).at("unchanged") == 6);
+  CHECK(place.on_store("export nobody").code == 3);
+  CHECK(place.on_store("export nobody --output '" + file + "'").code == 3);
+  CHECK(lines_of(read_file(file)).size() == 6);  // the complete one of before
+}
+
+TEST_CASE("ls goes on past what cannot be read") {
+  const Place place;
+  if (place.is_missing()) return;
+  CHECK(place.on_store("save", kDemo).code == 0);
+  CHECK(place.on_store("save", R"({"session_id":"other","messages":[]})").code == 0);
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(place.path() / "store")) {
+    const std::string name = entry.path().filename().string();
+    if (name == "demo.jsonl" || name == "demo.json") files.push_back(entry.path());
+  }
+  REQUIRE(files.size() == 1);
+  std::ofstream(files[0], std::ios::binary | std::ios::trunc) << "{\"session_id\":\0\0\0\n{}\n";
+  const Ran ran = place.on_store("--json ls");
+  CHECK(ran.code == 0);
+  REQUIRE(lines_of(ran.out).size() == 2);
+  CHECK(parsed(lines_of(ran.out)[1]).at("unreadable").at("code") == "corrupt");
+  CHECK(place.on_store("show demo").code == 6);
+  CHECK(place.on_store("rm other").code == 0);
+  CHECK(place.on_store("ls").code == 6);
+}
