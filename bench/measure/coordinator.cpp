@@ -141,8 +141,9 @@ class Coordinator {
     header_.stop.store(1);
     processes_.kill_all();
     if (interrupted()) return Error(Errc::cancelled, "interrupted");
-    const std::string why = run_.failure();
-    return Error(Errc::unavailable, why.empty() ? "a worker process failed" : why);
+    std::string why = processes_.failure();
+    if (!run_.failure().empty()) why += (why.empty() ? "" : "; the first failure: ") + run_.failure();
+    return Error(Errc::io, why);
   }
 
   SharedRun& run_;

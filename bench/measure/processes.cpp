@@ -10,11 +10,26 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <system_error>
 
 extern char** environ;
 
 namespace sessile::bench {
+
+namespace {
+
+/// Empty for an exit with status 0.
+std::string unusual_end(int status) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::string();
+  if (WIFSIGNALED(status)) {
+    return "a worker process was killed by signal " + std::to_string(WTERMSIG(status)) + " (" +
+           ::strsignal(WTERMSIG(status)) + ")";
+  }
+  return "a worker process ended with status " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
 
 Processes::~Processes() {
   kill_all();
@@ -38,7 +53,7 @@ bool Processes::all_ended() {
     int status = 0;
     const pid_t ended = ::waitpid(pid, &status, WNOHANG);
     if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
-    if (ended != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) failed_ = true;
+    if (failure_.empty()) failure_ = ended == pid ? unusual_end(status) : "a worker process was lost";
     return true;
   });
   return running_.empty();

@@ -22,12 +22,14 @@ class Processes {
   /// Collects those that have ended. True when all have.
   bool all_ended();
   /// True when one ended in another way than with status 0.
-  bool any_failed() const noexcept { return failed_; }
+  bool any_failed() const noexcept { return !failure_.empty(); }
+  /// How the first of those ended, for people; empty when there is none.
+  const std::string& failure() const noexcept { return failure_; }
   void kill_all() noexcept;
 
  private:
   std::vector<pid_t> running_;
-  bool failed_ = false;
+  std::string failure_;
 };
 
 }  // namespace sessile::bench

@@ -152,7 +152,9 @@ std::size_t executor_threads(const RunConfig& config) noexcept {
 
 Result<void> prepare(const RunConfig& config, const std::shared_ptr<SessionStore>& store) {
   asio::thread_pool pool(1);
-  return asio::co_spawn(pool, store_prepared(config, store), asio::use_future).get();
+  auto outcome = asio::co_spawn(pool, store_prepared(config, store), asio::use_future).get();
+  pool.join();
+  return outcome;
 }
 
 void run_writers(const SharedRun& run, std::size_t process, const std::shared_ptr<SessionStore>& store,
@@ -172,15 +174,19 @@ void run_writers(const SharedRun& run, std::size_t process, const std::shared_pt
   }
   for (auto& end : ends)
     end.get();
-  if (!clean_up) return;
-  for (const auto& writer : writers) {
-    asio::co_spawn(pool, remove_all(store, writer->plan.made()), asio::use_future).get();
+  if (clean_up) {
+    for (const auto& writer : writers) {
+      asio::co_spawn(pool, remove_all(store, writer->plan.made()), asio::use_future).get();
+    }
   }
+  // The store's threads may hold work of the pool a moment longer than the operation lasts.
+  pool.join();
 }
 
 void clean_up(const RunConfig& config, const std::shared_ptr<SessionStore>& store) {
   asio::thread_pool pool(1);
   asio::co_spawn(pool, remove_all(store, prepared_ids(config)), asio::use_future).get();
+  pool.join();
 }
 
 }  // namespace sessile::bench
