@@ -54,7 +54,8 @@ asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore:
       [this, list, ready](auto handler) {
         auto home = asio::get_associated_executor(handler, executor);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        auto wake = [shared, home, guard = asio::make_work_guard(home)] {
+        // The guard is destroyed last: once it is gone the context that `home` refers to may be too.
+        auto wake = [guard = asio::make_work_guard(home), shared, home] {
           asio::post(home, [shared] { std::move (*shared)(); });
         };
         {
