@@ -27,9 +27,12 @@ class HandlerWaiter final : public Waiter {
         handler_(std::move(handler)) {}
 
   void complete(WaitOutcome outcome) override {
-    // The guard goes along: the executor must not run out of work before the handler has run.
-    asio::post(home_, [handler = std::move(handler_), guard = std::move(guard_),
-                       outcome = std::move(outcome)]() mutable { std::move(handler)(std::move(outcome)); });
+    // The guard goes last: once it is gone the caller's context may be too, and with it what `home` refers to.
+    const auto guard = std::move(guard_);
+    const Home home = std::move(home_);
+    asio::post(home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
+      std::move(handler)(std::move(outcome));
+    });
   }
 
  private:

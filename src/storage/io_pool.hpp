@@ -93,6 +93,11 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             auto home = asio::get_associated_executor(handler, on);
             asio::post(on, [gate, home, guard = asio::make_work_guard(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
+              // Declared first, so that it goes last: once it is gone the caller's context may be too, and
+              // with it what `home` refers to.
+              const auto context_is_needed = std::move(guard);
+              const auto to = std::move(home);
+              auto resume = std::move(handler);
               auto result = std::make_shared<Outcome>();
               {
                 detail::IoThreadMark mark;
@@ -107,11 +112,9 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
                 // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
                 [[maybe_unused]] Work finished = std::move(job);
               }
-              // The guard goes along: kept here it could outlive the caller's context, which may be destroyed
-              // as soon as the handler has run.
-              asio::post(home,
-                         [handler = std::move(handler), result = std::move(result),
-                          kept = std::move(guard)]() mutable { std::move(handler)(std::move(result)); });
+              asio::post(to, [resume = std::move(resume), result = std::move(result)]() mutable {
+                std::move(resume)(std::move(result));
+              });
             });
           },
           asio::use_awaitable, std::move(pool), std::move(work));
