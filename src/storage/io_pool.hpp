@@ -8,8 +8,9 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
@@ -90,14 +91,12 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            auto home = asio::get_associated_executor(handler, on);
-            asio::post(on, [gate, home, guard = asio::make_work_guard(home), job = std::move(job),
+            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which would
+            // die after the context when that ends as soon as it has run out of work.
+            auto home = asio::prefer(asio::get_associated_executor(handler, on),
+                                     asio::execution::outstanding_work.tracked);
+            asio::post(on, [gate, home = std::move(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
-              // Declared first, so that it goes last: once it is gone the caller's context may be too, and
-              // with it what `home` refers to.
-              const auto context_is_needed = std::move(guard);
-              const auto to = std::move(home);
-              auto resume = std::move(handler);
               auto result = std::make_shared<Outcome>();
               {
                 detail::IoThreadMark mark;
@@ -112,8 +111,8 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
                 // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
                 [[maybe_unused]] Work finished = std::move(job);
               }
-              asio::post(to, [resume = std::move(resume), result = std::move(result)]() mutable {
-                std::move(resume)(std::move(result));
+              asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
+                std::move(handler)(std::move(result));
               });
             });
           },
