@@ -5,6 +5,10 @@
 #include <sessile/backend.hpp>
 #include <sessile/blocking.hpp>
 #include <sessile/capabilities.hpp>
+#include <sessile/daemon_state.hpp>
+#include <sessile/document_edit.hpp>
+#include <sessile/document_options.hpp>
+#include <sessile/documents.hpp>
 #include <sessile/error.hpp>
 #include <sessile/filesystem.hpp>
 #include <sessile/functions.hpp>
@@ -26,3 +30,4 @@
 #include <sessile/session_log.hpp>
 #include <sessile/store.hpp>
 #include <sessile/time.hpp>
+#include <sessile/wait.hpp>
