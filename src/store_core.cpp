@@ -52,12 +52,11 @@ asio::awaitable<void> StoreCore::closed() {
 asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore::*ready)() const) {
   return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
       [this, list, ready](auto handler) {
-        auto home = asio::get_associated_executor(handler, executor);
+        // Tracked, so that its context does not run out of work; in `wake` before what it must outlive.
+        const asio::any_io_executor home = asio::prefer(asio::get_associated_executor(handler, executor),
+                                                        asio::execution::outstanding_work.tracked);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        // The guard is destroyed last: once it is gone the context that `home` refers to may be too.
-        auto wake = [guard = asio::make_work_guard(home), shared, home] {
-          asio::post(home, [shared] { std::move (*shared)(); });
-        };
+        auto wake = [home, shared] { asio::post(home, [shared] { std::move (*shared)(); }); };
         {
           const std::lock_guard lock(mutex_);
           if (!(this->*ready)()) {

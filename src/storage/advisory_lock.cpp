@@ -22,23 +22,20 @@ class HandlerWaiter final : public Waiter {
  public:
   HandlerWaiter(SidecarKey key, const asio::any_io_executor& pool, Handler handler)
       : Waiter(std::move(key), pool),
-        home_(asio::get_associated_executor(handler, pool)),
-        guard_(asio::make_work_guard(home_)),
+        home_(asio::prefer(asio::get_associated_executor(handler, pool),
+                           asio::execution::outstanding_work.tracked)),
         handler_(std::move(handler)) {}
 
   void complete(WaitOutcome outcome) override {
-    // The guard goes last: once it is gone the caller's context may be too, and with it what `home` refers to.
-    const auto guard = std::move(guard_);
-    const Home home = std::move(home_);
+    // Declared first, so that it goes last: without it the caller's context may end at any moment.
+    const asio::any_io_executor home = std::move(home_);
     asio::post(home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
       std::move(handler)(std::move(outcome));
     });
   }
 
  private:
-  using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
-  Home home_;
-  asio::executor_work_guard<Home> guard_;
+  asio::any_io_executor home_;  // tracked: the caller's context does not run out of work
   Handler handler_;
 };
 

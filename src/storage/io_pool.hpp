@@ -8,8 +8,9 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
@@ -90,12 +91,13 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            auto home = asio::get_associated_executor(handler, on);
-            asio::post(on, [gate, home, guard = asio::make_work_guard(home), job = std::move(job),
+            // It also keeps the caller's context from running out of work. A work guard would not do: it
+            // lets go of the work before its copy of the executor, which may be a strand of that context.
+            auto home = asio::prefer(asio::get_associated_executor(handler, on),
+                                     asio::execution::outstanding_work.tracked);
+            asio::post(on, [gate, home = std::move(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
-              // Declared first, so that it goes last: once it is gone the caller's context may be too, and
-              // with it what `home` refers to.
-              const auto context_is_needed = std::move(guard);
+              // Declared first, so that it goes last: without it the context may end at any moment.
               const auto to = std::move(home);
               auto resume = std::move(handler);
               auto result = std::make_shared<Outcome>();
