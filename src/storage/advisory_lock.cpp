@@ -27,15 +27,16 @@ class HandlerWaiter final : public Waiter {
         handler_(std::move(handler)) {}
 
   void complete(WaitOutcome outcome) override {
-    // Declared first, so that it goes last: without it the caller's context may end at any moment.
-    const asio::any_io_executor home = std::move(home_);
+    // Taken out, since this object may outlive the caller's context.
+    const Home home = std::move(home_);
     asio::post(home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
       std::move(handler)(std::move(outcome));
     });
   }
 
  private:
-  asio::any_io_executor home_;  // tracked: the caller's context does not run out of work
+  using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
+  Home home_;  // keeps its context at work, as in run_on
   Handler handler_;
 };
 

@@ -91,15 +91,12 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            // It also keeps the caller's context from running out of work. A work guard would not do: it
-            // lets go of the work before its copy of the executor, which may be a strand of that context.
+            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which would
+            // die after the context when that ends as soon as it has run out of work.
             auto home = asio::prefer(asio::get_associated_executor(handler, on),
                                      asio::execution::outstanding_work.tracked);
             asio::post(on, [gate, home = std::move(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
-              // Declared first, so that it goes last: without it the context may end at any moment.
-              const auto to = std::move(home);
-              auto resume = std::move(handler);
               auto result = std::make_shared<Outcome>();
               {
                 detail::IoThreadMark mark;
@@ -114,8 +111,8 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
                 // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
                 [[maybe_unused]] Work finished = std::move(job);
               }
-              asio::post(to, [resume = std::move(resume), result = std::move(result)]() mutable {
-                std::move(resume)(std::move(result));
+              asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
+                std::move(handler)(std::move(result));
               });
             });
           },
