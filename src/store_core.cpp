@@ -52,12 +52,10 @@ asio::awaitable<void> StoreCore::closed() {
 asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore::*ready)() const) {
   return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
       [this, list, ready](auto handler) {
-        auto home = asio::get_associated_executor(handler, executor);
+        auto home = storage::tracked(asio::get_associated_executor(handler, executor));
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        using Guard = decltype(asio::make_work_guard(home));
-        auto wake = [shared, home, guard = std::make_shared<Guard>(asio::make_work_guard(home))] {
-          // The guard goes along: kept here it could outlive the caller's context.
-          asio::post(home, [shared, kept = std::move(*guard)]() mutable { std::move (*shared)(); });
+        auto wake = [home = std::move(home), shared = std::move(shared)] {
+          asio::post(home, [shared] { std::move (*shared)(); });
         };
         {
           const std::lock_guard lock(mutex_);
