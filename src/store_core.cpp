@@ -52,10 +52,15 @@ asio::awaitable<void> StoreCore::closed() {
 asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore::*ready)() const) {
   return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
       [this, list, ready](auto handler) {
-        auto home = storage::tracked(asio::get_associated_executor(handler, executor));
+        auto home = asio::get_associated_executor(handler, executor);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        auto wake = [home = std::move(home), shared = std::move(shared)] {
-          asio::post(home, [shared] { std::move (*shared)(); });
+        // Keeps the caller's context at work, as in run_on; taken out when it is used, since the waker may
+        // outlive that context.
+        auto at_work = std::make_shared<asio::any_io_executor>(
+            asio::prefer(home, asio::execution::outstanding_work.tracked));
+        auto wake = [shared, at_work] {
+          const asio::any_io_executor back = std::move(*at_work);
+          asio::post(back, [shared] { std::move (*shared)(); });
         };
         {
           const std::lock_guard lock(mutex_);

@@ -1,5 +1,3 @@
-#include "storage/io_pool.hpp"
-
 #include <sessile/async.hpp>
 #include <sessile/retention.hpp>
 
@@ -10,7 +8,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -49,7 +49,9 @@ asio::awaitable<Waiter::Outcome> wait_as(Admit admit) {
   const asio::any_io_executor here = co_await asio::this_coro::executor;
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Waiter::Outcome)>(
       [here](auto handler, Admit ask) {
-        auto home = storage::tracked(asio::get_associated_executor(handler, here));
+        // Keeps the caller's context at work, and goes last of all that refers to it (see run_on).
+        asio::any_io_executor home = asio::prefer(asio::get_associated_executor(handler, here),
+                                                  asio::execution::outstanding_work.tracked);
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         auto waiter = std::make_shared<Waiter>(

@@ -22,18 +22,21 @@ class HandlerWaiter final : public Waiter {
  public:
   HandlerWaiter(SidecarKey key, const asio::any_io_executor& pool, Handler handler)
       : Waiter(std::move(key), pool),
-        home_(tracked(asio::get_associated_executor(handler, pool))),
+        home_(asio::prefer(asio::get_associated_executor(handler, pool),
+                           asio::execution::outstanding_work.tracked)),
         handler_(std::move(handler)) {}
 
   void complete(WaitOutcome outcome) override {
-    const asio::any_io_executor to = std::move(home_);
-    asio::post(to, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
+    // Taken out, since this object may outlive the caller's context.
+    const Home home = std::move(home_);
+    asio::post(home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
       std::move(handler)(std::move(outcome));
     });
   }
 
  private:
-  asio::any_io_executor home_;  // before the handler: it goes last
+  using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
+  Home home_;  // keeps its context at work, as in run_on
   Handler handler_;
 };
 

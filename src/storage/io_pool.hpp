@@ -31,16 +31,6 @@ asio::any_io_executor io_executor();
 /// True on a thread of that pool, and while any executor runs a job of run_on.
 bool on_io_thread() noexcept;
 
-/// `executor`, keeping its context from running out of work until the last copy of this is gone.
-///
-/// For a continuation that another thread posts: once it has run, the caller's context may end and be
-/// destroyed at any moment. So the posting thread holds one of these, declared before all else that refers to
-/// the context, until the post has returned. executor_work_guard will not do: it ends the work before it lets
-/// go of its executor, and a strand touches its context once more then.
-inline asio::any_io_executor tracked(const asio::any_io_executor& executor) {
-  return asio::prefer(executor, asio::execution::outstanding_work.tracked);
-}
-
 /// Decides between a cancellation and the commit of one piece of work: exactly one of them wins. Thread-safe.
 class CommitGate {
  public:
@@ -101,11 +91,12 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            auto home = tracked(asio::get_associated_executor(handler, on));
+            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which would
+            // die after the context when that ends as soon as it has run out of work.
+            auto home = asio::prefer(asio::get_associated_executor(handler, on),
+                                     asio::execution::outstanding_work.tracked);
             asio::post(on, [gate, home = std::move(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
-              const asio::any_io_executor to = std::move(home);
-              auto resume = std::move(handler);
               auto result = std::make_shared<Outcome>();
               {
                 detail::IoThreadMark mark;
@@ -120,8 +111,8 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
                 // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
                 [[maybe_unused]] Work finished = std::move(job);
               }
-              asio::post(to, [resume = std::move(resume), result = std::move(result)]() mutable {
-                std::move(resume)(std::move(result));
+              asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
+                std::move(handler)(std::move(result));
               });
             });
           },

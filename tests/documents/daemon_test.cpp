@@ -165,7 +165,8 @@ TEST_CASE("D3 the fields have getters, and others pass through in their order") 
     f.fsm_state(FsmState::transitioning).last_session_ts(now);
   })).value();
   Names keys;
-  for (const auto& field : daemon.stored().as_object())
+  const json::value stored = daemon.stored();
+  for (const auto& field : stored.as_object())
     keys.emplace_back(field.key());
   CHECK(keys == Names{"z", "fsm_state", "daemon_started_at", "last_digest_shown_at", "pending_digest",
                       "last_learned_at", "last_session_ts", "a"});

@@ -179,7 +179,7 @@ TEST_CASE("O1 what cannot be stored exactly, or is over a limit, is refused and 
   const auto infinite = json::value(std::numeric_limits<double>::infinity());
   CHECK(refused(wait(documents.save_json("n", "a", infinite))).code() == Errc::invalid_argument);
   CHECK(refused(wait(documents.save_json("n", "a", "\xff"))).code() == Errc::invalid_argument);
-  CHECK(refused(wait(documents.save_json("n", "a", std::string(100, 'x')))).code() == Errc::too_large);
+  CHECK(refused(wait(documents.save_json("n", "a", json::value(std::string(100, 'x'))))).code() == Errc::too_large);
   CHECK(refused(wait(documents.save_markdown("n", "a", std::string(101, 'x')))).code() == Errc::too_large);
   const auto deep = parse_json("[[[[[]]]]]", Origin::caller).value();
   CHECK(refused(wait(documents.save_json("n", "a", deep))).code() == Errc::too_large);

@@ -290,7 +290,7 @@ TEST_CASE("O14 a throttle lets one through per cooldown, by its monotonic clock"
 }
 
 TEST_CASE("O14 of threads that come at the same moment exactly one passes the throttle") {
-  constexpr int kThreads = 2, kRounds = 20000;
+  constexpr int kThreads = 2, kRounds = 60000;
   std::deque<Throttle> throttles;
   // A clock that takes a little longer now and then lets every interleaving come up.
   const auto clock = [] {
