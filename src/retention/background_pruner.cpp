@@ -8,8 +8,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -48,11 +49,13 @@ asio::awaitable<Waiter::Outcome> wait_as(Admit admit) {
   const asio::any_io_executor here = co_await asio::this_coro::executor;
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Waiter::Outcome)>(
       [here](auto handler, Admit ask) {
-        auto home = asio::get_associated_executor(handler, here);
+        // Keeps the caller's context at work, and goes last of all that refers to it (see run_on).
+        asio::any_io_executor home = asio::prefer(asio::get_associated_executor(handler, here),
+                                                  asio::execution::outstanding_work.tracked);
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         auto waiter = std::make_shared<Waiter>(
-            [guard = asio::make_work_guard(home), home, shared](Waiter::Outcome outcome) {
+            [home = std::move(home), shared = std::move(shared)](Waiter::Outcome outcome) {
               asio::post(home, [shared, outcome] { std::move (*shared)(outcome); });
             });
         if (slot.is_connected()) {

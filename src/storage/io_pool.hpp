@@ -91,8 +91,8 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which would
-            // die after the context when that ends as soon as it has run out of work.
+            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which
+            // would die after the context when that ends as soon as it has run out of work.
             auto home = asio::prefer(asio::get_associated_executor(handler, on),
                                      asio::execution::outstanding_work.tracked);
             asio::post(on, [gate, home = std::move(home), job = std::move(job),
