@@ -54,10 +54,11 @@ asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore:
       [this, list, ready](auto handler) {
         auto home = asio::get_associated_executor(handler, executor);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        using Guard = decltype(asio::make_work_guard(home));
-        auto wake = [shared, home, guard = std::make_shared<Guard>(asio::make_work_guard(home))] {
-          // The guard goes along: kept here it could outlive the caller's context.
-          asio::post(home, [shared, kept = std::move(*guard)]() mutable { std::move (*shared)(); });
+        using Home = decltype(home);
+        auto guard = std::make_shared<asio::executor_work_guard<Home>>(asio::make_work_guard(home));
+        auto wake = [shared, to = std::make_shared<Home>(std::move(home)), guard = std::move(guard)] {
+          storage::post_home(std::move(*to), std::move(*guard),
+                             [resume = std::move(*shared)]() mutable { std::move(resume)(); });
         };
         {
           const std::lock_guard lock(mutex_);
