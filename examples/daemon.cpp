@@ -1,4 +1,5 @@
-// A daemon that greets each session once, shows a digest now and then, and remembers its state across restarts.
+// A daemon that greets each session once, shows a digest now and then, and remembers its state across
+// restarts.
 //
 //   example_daemon DIRECTORY SESSION…    serves one turn of each session named, then goes to sleep
 #include <sessile/daemon_state.hpp>
@@ -43,10 +44,12 @@ asio::awaitable<void> run_daemon(std::string directory, std::vector<std::string>
   if (const auto digest = (co_await state.get_pending_digest()).value()) {
     std::cout << "digest: " << std::string(digest->as_string()) << '\n';
   }
-  const auto count = std::to_string(sessions.size());
-  auto asleep = co_await state.update([count](sessile::DaemonFields& fields) {
-    fields.fsm_state(sessile::FsmState::sleep).pending_digest(count + " sessions were served");
-  });
+  // A lambda that captures is made before the co_await: g++ 12 destroys one made inside it twice.
+  const auto fall_asleep = [served = sessions.size()](sessile::DaemonFields& fields) {
+    const sessile::json::value digest(std::to_string(served) + " sessions were served");
+    fields.fsm_state(sessile::FsmState::sleep).pending_digest(digest);
+  };
+  auto asleep = co_await state.update(fall_asleep);
   std::cout << "state: " << name(asleep.value().fsm_state().value()) << '\n';
 }
 

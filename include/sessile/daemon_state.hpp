@@ -139,7 +139,8 @@ class DaemonState {
 
   /// Calls `change(DaemonFields&)`, which returns nothing, or a Result<void> whose error aborts the update;
   /// saves what changed. Returns the state as stored. `change` runs once, on a thread of the store, under the
-  /// lock: it must not wait for the store.
+  /// lock: it must not wait for the store. With g++ 12, make a lambda that captures before the co_await: see
+  /// DocumentEdit::change.
   template <class F>
   Async<DaemonFields> update(F change) const {
     if constexpr (std::is_void_v<std::invoke_result_t<F&, DaemonFields&>>) {

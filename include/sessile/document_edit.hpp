@@ -43,6 +43,9 @@ class DocumentEdit {
   /// Calls `function(json::value& document)`, which returns nothing, or a Result<void> whose error aborts the
   /// update. It runs once, on a thread of the store, under the category's lock: it must not wait for the
   /// store. What it throws aborts the update.
+  ///
+  /// A lambda that captures must be made before the co_await it is used in: g++ 12 destroys one that is made
+  /// inside it twice.
   template <class F>
   static DocumentEdit change(F function) {
     if constexpr (std::is_void_v<std::invoke_result_t<F&, json::value&>>) {

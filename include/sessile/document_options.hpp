@@ -24,9 +24,7 @@ class DocumentStoreOptions {
   DocumentStoreOptions() {}
   /// Runs the blocking file work here instead of on the process-wide pool. Must allow blocking work, and
   /// outlive the operations.
-  DocumentStoreOptions& executor(asio::any_io_executor value) {
-    return executor_ = std::move(value), *this;
-  }
+  DocumentStoreOptions& executor(asio::any_io_executor value) { return executor_ = std::move(value), *this; }
   /// What the ages of prune are measured by.
   DocumentStoreOptions& clock(std::shared_ptr<const Clock> value) { return clock_ = std::move(value), *this; }
   /// Default for every write; none is taken as process.
@@ -198,8 +196,8 @@ class DocumentPruneReport {
   std::vector<DocumentPruneItem> would_remove;  ///< dry run: what a prune at this moment removes
   std::uint64_t kept = 0;                       ///< those written after they were listed included
   std::vector<Error> failed;                    ///< could not be removed, each with key(); the others were
-  /// Why it ended before it was through (cancelled: by the caller, or by the timeout); what was not reached is
-  /// counted as kept.
+  /// Why it ended before it was through (cancelled: by the caller, or by the timeout); what was not reached
+  /// is counted as kept.
   std::optional<Error> stopped;
 };
 

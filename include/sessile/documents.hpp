@@ -30,10 +30,11 @@ class DocumentLock;
 /// - Executor: callable from any, resumes on the caller's. Blocking work runs on internal threads.
 /// - Cancellation: as SessionStore's: any type is honoured until the commit point, then nothing happened and
 ///   the answer is `cancelled`; from there on the operation finishes and reports the truth.
-/// - Errors: always in the Result; nothing is thrown. key() is `category/name`. Beside those named below every
-///   operation may answer invalid_argument, cancelled, timed_out, unavailable and io, and one that writes also
-///   locked (with the holder, where known), too_large, indeterminate and closed (a lock that was given back).
-///   But for indeterminate, what was stored before is then intact.
+/// - Errors: always in the Result; nothing is thrown. key() is `category/name`. Beside those named below
+/// every
+///   operation may answer invalid_argument, cancelled, timed_out, unavailable and io, and one that writes
+///   also locked (with the holder, where known), too_large, indeterminate and closed (a lock that was given
+///   back). But for indeterminate, what was stored before is then intact.
 /// - Thread safety: distinct objects may be used from distinct threads, copies included; of one object all
 ///   const members may be called at once.
 class DocumentAccess {
@@ -72,17 +73,17 @@ class DocumentAccess {
 
   /// Loads the JSON document, applies `edits` in order and saves it, as one step under the category's lock:
   /// no concurrent update is lost. Returns the whole document as stored. When an edit fails, nothing is
-  /// changed; when nothing changes, nothing is written. Errors: conflict, not_found (MissingDocument::refuse),
-  /// corrupt (what is stored is not overwritten), and those of the edits.
+  /// changed; when nothing changes, nothing is written. Errors: conflict, not_found
+  /// (MissingDocument::refuse), corrupt (what is stored is not overwritten), and those of the edits.
   Async<JsonDocument> update_json(std::string name, DocumentEdits edits,
                                   DocumentUpdateOptions options = DocumentUpdateOptions()) const;
   Async<JsonDocument> update_json(std::string name, DocumentEdit edit,
                                   DocumentUpdateOptions options = DocumentUpdateOptions()) const;
 
-  /// Removes the documents that `policy` lets go: first those too old, then, of those left, all but the newest
-  /// (ties by name). A name with both a JSON and a Markdown document is one, and loses both. A document that
-  /// is written after it was listed stays. Errors: when the category could not be listed; what comes later is
-  /// in the report.
+  /// Removes the documents that `policy` lets go: first those too old, then, of those left, all but the
+  /// newest (ties by name). A name with both a JSON and a Markdown document is one, and loses both. A
+  /// document that is written after it was listed stays. Errors: when the category could not be listed; what
+  /// comes later is in the report.
   Async<DocumentPruneReport> prune(DocumentPrunePolicy policy = DocumentPrunePolicy(),
                                    DocumentPruneOptions options = DocumentPruneOptions()) const;
 
@@ -160,7 +161,8 @@ class DocumentStore {
   /// The category, whether it is there or not. Checks nothing: its operations do.
   DocumentCategory in(std::string category) const { return DocumentCategory(core_, std::move(category)); }
   /// The category, if its directory is there. Errors: not_found.
-  Async<DocumentCategory> open(std::string category, DocumentReadOptions options = DocumentReadOptions()) const;
+  Async<DocumentCategory> open(std::string category,
+                               DocumentReadOptions options = DocumentReadOptions()) const;
 
   // What DocumentCategory does, with the category named in each call.
   Async<bool> exists(std::string category) const { return in(std::move(category)).exists(); }

@@ -16,9 +16,10 @@ namespace detail {
 bool on_thread_of_the_store() noexcept;
 }  // namespace detail
 
-/// Waits for `operation`, as yet unstarted, on a context of its own: `blocking::wait(documents.list("notes"))`.
-/// What it refers to must live until then. Errors: as the operation; unsupported when called from one of the
-/// store's internal threads, where waiting could wait for itself. Thread-safe.
+/// Waits for `operation`, as yet unstarted, on a context of its own:
+/// `blocking::wait(documents.list("notes"))`. What it refers to must live until then. Errors: as the
+/// operation; unsupported when called from one of the store's internal threads, where waiting could wait for
+/// itself. Thread-safe.
 template <class T>
 Result<T> wait(Async<T> operation) {
   if (detail::on_thread_of_the_store()) {

@@ -55,7 +55,8 @@ Async<void> mark_body(DocumentCall call, SessionId id, DaemonStateOptions option
   if (const auto valid = check(id); !valid) co_return valid.error();
   auto mark = [id, options](DaemonFields& fields) {
     const TimePoint now = options.clock()->now();
-    if (json::object* const entries = detail::pending_entries(fields.document())) entries->stable_erase(id.str());
+    if (json::object* const entries = detail::pending_entries(fields.document()))
+      entries->stable_erase(id.str());
     detail::drop_stale(fields.document(), now, options.stale_after());
     // One less: room for the new one, which stays even among entries of a clock that ran ahead.
     detail::drop_oldest(fields.document(), std::max<std::size_t>(options.max_pending(), 1) - 1);

@@ -70,10 +70,12 @@ bool has_sound_entries(const json::object& document) {
 std::string quarantine_name(const std::string& file) {
   std::random_device random;
   char nonce[16];
-  const auto end = std::to_chars(nonce, nonce + sizeof nonce, (std::uint64_t{random()} << 32) | random(), 16).ptr;
+  const auto end =
+      std::to_chars(nonce, nonce + sizeof nonce, (std::uint64_t{random()} << 32) | random(), 16).ptr;
   std::string time = format_time(system_clock()->now());
   // Colons are not for file names everywhere.
-  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }), time.end());
+  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }),
+             time.end());
   return (file + ".quarantine-").append(time).append("-").append(nonce, end);
 }
 

@@ -4,7 +4,8 @@
 
 namespace sessile::detail {
 
-Result<void> DocumentCall::check_names() const {
+Result<void> DocumentCall::check() const {
+  if (hold && !hold->directory()) return Error(Errc::closed, "the lock was given back");
   if (const auto parts = category_parts(category); !parts) return parts.error();
   if (name) return check_document_name(*name);
   return success();

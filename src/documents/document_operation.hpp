@@ -25,8 +25,8 @@ class DocumentCall {
   std::optional<std::string> name;     // empty: about the category
   std::chrono::milliseconds timeout{0};
 
-  /// Errors: invalid_argument.
-  Result<void> check_names() const;
+  /// Errors: closed when the lock was given back, invalid_argument.
+  Result<void> check() const;
   /// Fills in what is left out of `error`.
   Error annotated(Error error) const;
 };
@@ -35,8 +35,8 @@ class DocumentCall {
 template <class T>
 Async<T> run_document_operation(DocumentCall call, Async<T> body) {
   Result<T> result;
-  if (const auto names = call.check_names(); !names) {
-    result = names.error();
+  if (const auto valid = call.check(); !valid) {
+    result = valid.error();
   } else {
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
     try {
@@ -57,10 +57,7 @@ Async<T> run_document_operation(DocumentCall call, Async<T> body) {
 template <class T, class Work>
 Async<T> read_body(DocumentCall call, Work work) {
   auto job = [&call, &work](storage::CommitGate&) -> Result<T> {
-    if (call.hold) {
-      if (!call.hold->directory()) return Error(Errc::closed, "the lock was given back");
-      return work(call.hold->directory().get());
-    }
+    if (call.hold) return work(call.hold->directory().get());
     const auto directory = call.core->find(call.category);
     if (!directory) return directory.error();
     return work(directory->get());
@@ -107,9 +104,8 @@ Async<T> write_body(DocumentCall call, Work work) {
   using Place = std::shared_ptr<storage::Directory>;
   auto prepare = [&call, &work](storage::CommitGate&) -> Result<Place> {
     if (const auto ready = work.prepare(*call.core); !ready) return ready.error();
-    if (!call.hold) return work.creates() ? call.core->make(call.category) : call.core->find(call.category);
-    if (call.hold->directory()) return call.hold->directory();
-    return Error(Errc::closed, "the lock was given back");
+    if (call.hold) return call.hold->directory();
+    return work.creates() ? call.core->make(call.category) : call.core->find(call.category);
   };
   auto directory = co_await storage::run_on(call.core->executor, std::move(prepare));
   if (!directory) co_return directory.error();

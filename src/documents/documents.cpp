@@ -1,5 +1,5 @@
-#include "documents/file.hpp"
 #include "documents/document_operation.hpp"
+#include "documents/file.hpp"
 #include "documents/works.hpp"
 
 #include <sessile/documents.hpp>
@@ -136,7 +136,8 @@ Async<bool> DocumentCategory::exists(DocumentReadOptions options) const {
 Async<DocumentCategory> DocumentStore::open(std::string category, DocumentReadOptions options) const {
   DocumentCall made("open", core_, category);
   made.timeout = options.timeout();
-  auto work = [core = core_, category = std::move(category)](Directory* directory) -> Result<DocumentCategory> {
+  auto work = [core = core_,
+               category = std::move(category)](Directory* directory) -> Result<DocumentCategory> {
     if (directory == nullptr) return Error(Errc::not_found, "there is no such category");
     return DocumentCategory(core, category);
   };
@@ -148,8 +149,8 @@ Result<DocumentStore> open_documents(std::filesystem::path base, DocumentStoreOp
   if (base.empty() || base.native().find('\0') != std::string::npos) {
     return Error(Errc::invalid_argument, "the documents need a directory");
   }
-  return DocumentStore(
-      std::make_shared<detail::DocumentCore>(std::move(base), std::move(options), storage::real_file_system()));
+  return DocumentStore(std::make_shared<detail::DocumentCore>(std::move(base), std::move(options),
+                                                              storage::real_file_system()));
 }
 
 }  // namespace sessile

@@ -52,7 +52,8 @@ Result<Parts> parse_dotted(std::string_view path) {
   auto parts = split(path, '.');
   if (!parts) return parts.error();
   for (const std::string& part : *parts) {
-    if (part.empty()) return refused("a dotted path with an empty part; a field with such a name needs a pointer");
+    if (part.empty())
+      return refused("a dotted path with an empty part; a field with such a name needs a pointer");
   }
   return parts;
 }
@@ -224,11 +225,12 @@ Result<void> check_depth(const json::value& value) {
 }  // namespace
 
 DocumentEdit DocumentEdit::set(std::string path, json::value value) {
-  return DocumentEdit([path = std::move(path), value = std::move(value)](json::value& document) -> Result<void> {
-    const auto parts = parse_dotted(path);
-    if (!parts) return parts.error();
-    return set_at(document, *parts, Containers::objects, value);
-  });
+  return DocumentEdit(
+      [path = std::move(path), value = std::move(value)](json::value& document) -> Result<void> {
+        const auto parts = parse_dotted(path);
+        if (!parts) return parts.error();
+        return set_at(document, *parts, Containers::objects, value);
+      });
 }
 
 DocumentEdit DocumentEdit::erase(std::string path) {

@@ -101,7 +101,9 @@ Result<std::optional<MarkdownDocument>> read_markdown_file(storage::Directory& d
   if (!text) return text.error();
   if (!*text) return std::optional<MarkdownDocument>();
   if (const std::size_t valid = valid_utf8_prefix(**text); valid < (*text)->size()) {
-    return Error(Errc::corrupt, "the text is not UTF-8").with_path(file_path(directory, file)).with_offset(valid);
+    return Error(Errc::corrupt, "the text is not UTF-8")
+        .with_path(file_path(directory, file))
+        .with_offset(valid);
   }
   MarkdownDocument document;
   document.revision = content_revision(**text);

@@ -126,12 +126,14 @@ DocumentLock::DocumentLock(std::shared_ptr<detail::DocumentCore> core, std::stri
     : DocumentAccess(std::move(core), std::move(category), std::move(hold)) {}
 
 DocumentLock::DocumentLock(DocumentLock&& other) noexcept : DocumentAccess(std::move(other)) {
+  other.core_ = core_;  // the operations of what was moved from answer, too
   other.unlock();
 }
 
 DocumentLock& DocumentLock::operator=(DocumentLock&& other) noexcept {
   if (this != &other) {
     DocumentAccess::operator=(std::move(other));
+    other.core_ = core_;
     other.unlock();
   }
   return *this;

@@ -1,5 +1,5 @@
-#include "documents/file.hpp"
 #include "documents/document_operation.hpp"
+#include "documents/file.hpp"
 #include "storage/replace_file.hpp"
 
 #include <algorithm>
@@ -134,7 +134,6 @@ Async<DocumentPruneReport> prune_body(DocumentCall call, DocumentPrunePolicy pol
     auto found = call.hold ? Result<Place>(call.hold->directory()) : call.core->find(call.category);
     if (!found) return found.error();
     directory = *std::move(found);
-    if (!directory && call.hold) return Error(Errc::closed, "the lock was given back");
     if (!directory) return Verdict();
     auto documents = list_files(*directory);
     if (!documents) return documents.error();

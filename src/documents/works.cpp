@@ -58,7 +58,8 @@ Result<void> RemoveDocument::prepare(const DocumentCore& core) {
 }
 
 Result<bool> RemoveDocument::without_category() {
-  if (const auto absent = check_revision(options_.if_revision(), std::nullopt); !absent) return absent.error();
+  if (const auto absent = check_revision(options_.if_revision(), std::nullopt); !absent)
+    return absent.error();
   return false;
 }
 
@@ -88,7 +89,8 @@ bool UpdateDocument::creates() const noexcept {
 }
 
 Result<JsonDocument> UpdateDocument::without_category() {
-  if (const auto absent = check_revision(options_.if_revision(), std::nullopt); !absent) return absent.error();
+  if (const auto absent = check_revision(options_.if_revision(), std::nullopt); !absent)
+    return absent.error();
   return Error(Errc::not_found, "there is no such JSON document");
 }
 

@@ -25,8 +25,8 @@ class SaveDocument {
   std::string file_;
   std::variant<json::value, std::string> content_;
   DocumentWriteOptions options_;
-  Limits limits_;          // set by prepare, as is the rest
-  std::string text_;       // what is stored
+  Limits limits_;     // set by prepare, as is the rest
+  std::string text_;  // what is stored
   Durability durability_ = Durability::power;
 };
 

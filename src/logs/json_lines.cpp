@@ -35,9 +35,7 @@ std::size_t object_size(std::string_view text) noexcept {
 class LineReader {
  public:
   LineReader(const Limits& limits, const VisitJson& visit, std::vector<SkippedPart>& skipped)
-      : limits_(limits), visit_(visit), skipped_(skipped) {
-    limits_.session_bytes = limits_.message_bytes;
-  }
+      : limits_(limits), visit_(visit), skipped_(skipped) {}
 
   void read(std::string_view line, std::uint64_t number, std::uint64_t offset) {
     place_.line = number;
@@ -69,6 +67,7 @@ class LineReader {
   }
 
   Outcome try_value(std::string_view text) {
+    if (text.size() > limits_.message_bytes) return Outcome::too_large;
     auto value = parse_json(text, Origin::stored, limits_);
     if (value) {
       place_.bytes = text.size();
@@ -84,7 +83,7 @@ class LineReader {
     skipped_.push_back(place_);
   }
 
-  Limits limits_;
+  const Limits& limits_;
   const VisitJson& visit_;
   std::vector<SkippedPart>& skipped_;
   SkippedPart place_;

@@ -1,16 +1,22 @@
 #include <sessile/async.hpp>
 #include <sessile/retention.hpp>
 
-#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/experimental/concurrent_channel.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <atomic>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -18,8 +24,49 @@ namespace sessile {
 
 namespace {
 
-/// Wakes one waiter, once, also when the waking comes first. Thread-safe.
-using Wakeup = asio::experimental::concurrent_channel<asio::any_io_executor, void(boost::system::error_code)>;
+/// One coroutine that waits, resumed once. Thread-safe.
+class Waiter {
+ public:
+  enum class Outcome { woken, cancelled };
+  /// Posts the coroutine's continuation to its executor.
+  explicit Waiter(std::function<void(Outcome)> resume) : resume_(std::move(resume)) {}
+
+  void resume(Outcome outcome) {
+    if (done_.exchange(true)) return;
+    // Not kept any longer: it holds the executor's work, and with it the program, up.
+    const std::function<void(Outcome)> resume = std::exchange(resume_, nullptr);
+    resume(outcome);
+  }
+
+ private:
+  std::atomic<bool> done_{false};
+  std::function<void(Outcome)> resume_;  // belongs to the one who set done_
+};
+
+/// Suspends until the waiter that `admit` is given is resumed; not at all when `admit` answers false.
+template <class Admit>
+asio::awaitable<Waiter::Outcome> wait_as(Admit admit) {
+  const asio::any_io_executor here = co_await asio::this_coro::executor;
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Waiter::Outcome)>(
+      [here](auto handler, Admit ask) {
+        // Keeps the caller's context at work, and goes last of all that refers to it (see run_on).
+        asio::any_io_executor home = asio::prefer(asio::get_associated_executor(handler, here),
+                                                  asio::execution::outstanding_work.tracked);
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        auto waiter = std::make_shared<Waiter>(
+            [home = std::move(home), shared = std::move(shared)](Waiter::Outcome outcome) {
+              asio::post(home, [shared, outcome] { std::move (*shared)(outcome); });
+            });
+        if (slot.is_connected()) {
+          slot.assign([weak = std::weak_ptr(waiter)](asio::cancellation_type) {
+            if (const auto waiting = weak.lock()) waiting->resume(Waiter::Outcome::cancelled);
+          });
+        }
+        if (!ask(waiter)) waiter->resume(Waiter::Outcome::woken);
+      },
+      asio::use_awaitable, std::move(admit));
+}
 
 }  // namespace
 
@@ -67,10 +114,9 @@ class BackgroundPruner::State : public std::enable_shared_from_this<State> {
   }
 
   static Async<void> wait_until_idle(std::shared_ptr<State> state) {
-    auto wakeup = std::make_shared<Wakeup>(co_await asio::this_coro::executor, 1);
-    if (!state->add_waiter(wakeup)) co_return success();
-    auto [failure] = co_await wakeup->async_receive(asio::as_tuple(asio::use_awaitable));
-    if (failure) co_return Error(Errc::cancelled).with_operation("drain");
+    auto admit = [state](std::shared_ptr<Waiter> waiter) { return state->add_waiter(std::move(waiter)); };
+    const Waiter::Outcome outcome = co_await wait_as(std::move(admit));
+    if (outcome == Waiter::Outcome::cancelled) co_return Error(Errc::cancelled).with_operation("drain");
     co_return success();
   }
 
@@ -111,7 +157,7 @@ class BackgroundPruner::State : public std::enable_shared_from_this<State> {
         // A listener's failure is not the prune's.
       }
     }
-    std::vector<std::shared_ptr<Wakeup>> waiters;
+    std::vector<std::shared_ptr<Waiter>> waiters;
     {
       const std::lock_guard lock(mutex_);
       last_ = std::move(report);
@@ -120,10 +166,10 @@ class BackgroundPruner::State : public std::enable_shared_from_this<State> {
       waiters.swap(waiters_);
     }
     for (const auto& waiter : waiters)
-      waiter->try_send(boost::system::error_code());
+      waiter->resume(Waiter::Outcome::woken);
   }
 
-  bool add_waiter(std::shared_ptr<Wakeup> waiter) {
+  bool add_waiter(std::shared_ptr<Waiter> waiter) {
     const std::lock_guard lock(mutex_);
     if (running_) waiters_.push_back(std::move(waiter));
     return running_;
@@ -140,7 +186,7 @@ class BackgroundPruner::State : public std::enable_shared_from_this<State> {
   bool running_ = false;
   std::shared_ptr<Run> run_;
   std::optional<Result<PruneReport>> last_;
-  std::vector<std::shared_ptr<Wakeup>> waiters_;
+  std::vector<std::shared_ptr<Waiter>> waiters_;
 };
 
 BackgroundPruner::BackgroundPruner(const StorePtr& store, BackgroundPruneOptions options)

@@ -1,6 +1,6 @@
 // The backend of docs/writing-a-backend.md: passes the suite, and the page quotes it as it is.
-#include "examples/tiny_backend.hpp"
 #include "conformance/harnesses.hpp"
+#include "conformance/tiny_harness.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,26 +10,6 @@
 
 namespace sessile::conformance {
 namespace {
-
-// [harness]
-Harness tiny_harness() {
-  const auto shelf = std::make_shared<tiny::Shelf>();
-  Harness harness;
-  harness.open = [shelf](OpenOptions options) { return tiny::open(shelf, std::move(options)); };
-  harness.reopen = harness.open;
-  harness.corrupt = [shelf](SessionId id) {
-    const std::lock_guard lock(shelf->mutex);
-    shelf->texts[id.str()] = "{\"garbage\": ";
-    return success();
-  };
-  harness.discard = [shelf](SessionId id) {
-    const std::lock_guard lock(shelf->mutex);
-    shelf->texts.erase(id.str());
-    return success();
-  };
-  return harness;
-}
-// [/harness]
 
 std::string read_source(const std::string& path) {
   std::ifstream file(std::string(SESSILE_SOURCE_DIR) + "/" + path, std::ios::binary);
@@ -74,7 +54,7 @@ TEST_CASE("A registered scheme opens the tiny backend") {
 
 TEST_CASE("docs/writing-a-backend.md quotes every region of its sources as it is") {
   const std::string page = read_source("docs/writing-a-backend.md");
-  for (const char* path : {"examples/tiny_backend.hpp", "tests/conformance/tiny_backend_test.cpp"}) {
+  for (const char* path : {"examples/tiny_backend.hpp", "tests/conformance/tiny_harness.hpp"}) {
     const auto regions = regions_of(read_source(path));
     CHECK(!regions.empty());
     for (const auto& [name, text] : regions) {

@@ -32,7 +32,8 @@ int last_call(const std::string& name, const std::string& before, Work work) {
 }  // namespace
 
 TEST_CASE("D5 a first turn that cannot be stored is still given, once, in this process") {
-  const std::string before = R"({"first_turn_pending":{"s":"2026-01-10T12:00:00Z","t":"2026-01-10T12:00:00Z"}})";
+  const std::string before =
+      R"({"first_turn_pending":{"s":"2026-01-10T12:00:00Z","t":"2026-01-10T12:00:00Z"}})";
   const int full = last_call("write", before,
                              [](const DaemonState& state) { wait(state.consume_first_turn("s")).value(); });
   const Scratch scratch;
@@ -98,7 +99,8 @@ TEST_CASE("D2 a disk that fills at any call of a change leaves the old state and
 }
 
 TEST_CASE("D1 a disk that fills while a malformed state is healed loses nothing of it") {
-  for (const std::string& bytes : {std::string("{broken"), std::string(R"({"k":1,"first_turn_pending":[]})")}) {
+  for (const std::string& bytes :
+       {std::string("{broken"), std::string(R"({"k":1,"first_turn_pending":[]})")}) {
     for (int index = 0;; ++index) {
       const Scratch scratch;
       auto faults = std::make_shared<Faults>();

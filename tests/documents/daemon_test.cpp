@@ -72,7 +72,8 @@ TEST_CASE("D1 a missing state reads as empty and makes nothing") {
   CHECK(daemon.scratch.names().empty());
 }
 
-TEST_CASE("D1 a malformed state is put aside with a time stamp, reads as empty, and is healed by the next write") {
+TEST_CASE(
+    "D1 a malformed state is put aside with a time stamp, reads as empty, and is healed by the next write") {
   const std::string bomb(5000, '[');
   for (const std::string& bytes :
        {std::string("{\"fsm_state\": \"WAKE\""), std::string(), std::string(20, '\0'), std::string("[1,2]"),
@@ -165,7 +166,8 @@ TEST_CASE("D3 the fields have getters, and others pass through in their order") 
     f.fsm_state(FsmState::transitioning).last_session_ts(now);
   })).value();
   Names keys;
-  for (const auto& field : daemon.stored().as_object())
+  const json::value stored = daemon.stored();
+  for (const auto& field : stored.as_object())
     keys.emplace_back(field.key());
   CHECK(keys == Names{"z", "fsm_state", "daemon_started_at", "last_digest_shown_at", "pending_digest",
                       "last_learned_at", "last_session_ts", "a"});
@@ -202,8 +204,8 @@ TEST_CASE("D4 opening a session notes the time, ignores an empty id, and prunes 
                time_at(daemon, 23h) + "\"}}");
   wait(daemon.state.mark_session_opened("new")).value();
   const auto pending = wait(daemon.state.load()).value().fields.first_turn_pending();
-  CHECK(pending == std::map<std::string, TimePoint>{{"new", daemon.clock->now()},
-                                                    {"young", daemon.clock->now() - 23h}});
+  CHECK(pending ==
+        std::map<std::string, TimePoint>{{"new", daemon.clock->now()}, {"young", daemon.clock->now() - 23h}});
   for (int i = 0; i < 150; ++i) {
     daemon.clock->advance(1s);
     wait(daemon.state.mark_session_opened("s" + std::to_string(i))).value();

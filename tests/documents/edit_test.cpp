@@ -36,7 +36,8 @@ std::string edited(std::string_view before, const DocumentEdit& edit) {
 
 TEST_CASE("M5 a dotted path sets a field and creates the objects on the way") {
   CHECK(edited("{}", DocumentEdit::set("workflow.step", "done")) == R"({"workflow":{"step":"done"}})");
-  CHECK(edited(R"({"z":1,"a":{"b":2},"c":3})", DocumentEdit::set("a.b", 4)) == R"({"z":1,"a":{"b":4},"c":3})");
+  CHECK(edited(R"({"z":1,"a":{"b":2},"c":3})", DocumentEdit::set("a.b", 4)) ==
+        R"({"z":1,"a":{"b":4},"c":3})");
   CHECK(edited(R"({"a":1})", DocumentEdit::set("a", nullptr)) == R"({"a":null})");
 }
 
@@ -53,7 +54,8 @@ TEST_CASE("M5 a dotted path through something that is not an object is refused")
 
 TEST_CASE("M5 erasing keeps the order of the other fields, and needs what it erases") {
   CHECK(edited(R"({"a":1,"b":2,"c":3,"d":4})", DocumentEdit::erase("b")) == R"({"a":1,"c":3,"d":4})");
-  CHECK(edited(R"({"a":{"x":1,"y":2,"z":3}})", DocumentEdit::erase_pointer("/a/x")) == R"({"a":{"y":2,"z":3}})");
+  CHECK(edited(R"({"a":{"x":1,"y":2,"z":3}})", DocumentEdit::erase_pointer("/a/x")) ==
+        R"({"a":{"y":2,"z":3}})");
   CHECK(edited("[1,2,3]", DocumentEdit::erase_pointer("/1")) == "[1,3]");
   CHECK(edited(R"({"a":1})", DocumentEdit::erase("b")) == "refused");
   CHECK(edited(R"({"a":1})", DocumentEdit::erase("b.c")) == "refused");
@@ -64,7 +66,9 @@ TEST_CASE("M5 erasing keeps the order of the other fields, and needs what it era
 
 TEST_CASE("M5 a pointer is read as RFC 6901 says") {
   const char* const document = R"({"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3," ":7,"m~n":8})";
-  const auto set = [&](const char* pointer) { return edited(document, DocumentEdit::set_pointer(pointer, "X")); };
+  const auto set = [&](const char* pointer) {
+    return edited(document, DocumentEdit::set_pointer(pointer, "X"));
+  };
   CHECK(set("") == R"("X")");
   CHECK(set("/foo") == R"({"foo":"X","":0,"a/b":1,"c%d":2,"e^f":3," ":7,"m~n":8})");
   CHECK(set("/foo/0") == R"({"foo":["X","baz"],"":0,"a/b":1,"c%d":2,"e^f":3," ":7,"m~n":8})");
@@ -79,9 +83,10 @@ TEST_CASE("M5 a pointer is read as RFC 6901 says") {
 }
 
 TEST_CASE("M5 a pointer to nothing where one is needed, and a malformed one, is refused") {
-  for (const char* pointer : {"a", "/a~", "/a~2", "/foo/3", "/foo/01", "/foo/-1", "/foo/x", "/foo/0/y", "/foo/-/y",
-                              "/foo/18446744073709551616", "/n/x"})
-    CHECK_MESSAGE(edited(R"({"foo":[0,1],"n":null})", DocumentEdit::set_pointer(pointer, 1)) == "refused", pointer);
+  for (const char* pointer : {"a", "/a~", "/a~2", "/foo/3", "/foo/01", "/foo/-1", "/foo/x", "/foo/0/y",
+                              "/foo/-/y", "/foo/18446744073709551616", "/n/x"})
+    CHECK_MESSAGE(edited(R"({"foo":[0,1],"n":null})", DocumentEdit::set_pointer(pointer, 1)) == "refused",
+                  pointer);
 }
 
 TEST_CASE("M5 a merge patch does what the examples of RFC 7396 say") {
@@ -130,10 +135,13 @@ TEST_CASE("M5 when one edit fails nothing is changed") {
   wait(documents.save_json("s", "state", {{"a", 1}})).value();
   const std::string before = test::read(scratch / "s/state.json");
   const auto failing = std::vector<DocumentEdit>{
-      DocumentEdit::set("a.b", 1), DocumentEdit::erase("none"), DocumentEdit::set_pointer("/x/y~", 1),
+      DocumentEdit::set("a.b", 1),
+      DocumentEdit::erase("none"),
+      DocumentEdit::set_pointer("/x/y~", 1),
       DocumentEdit::change([](json::value&) { throw std::runtime_error("no"); }),
       DocumentEdit::change([](json::value&) -> Result<void> { return Error(Errc::invalid_argument, "no"); }),
-      DocumentEdit::change([](json::value& document) { document = std::numeric_limits<double>::quiet_NaN(); })};
+      DocumentEdit::change(
+          [](json::value& document) { document = std::numeric_limits<double>::quiet_NaN(); })};
   for (const DocumentEdit& edit : failing) {
     const auto updated = wait(documents.update_json("s", "state", {DocumentEdit::set("new", 1), edit}));
     REQUIRE_FALSE(updated.has_value());

@@ -21,7 +21,8 @@ using sessile::test::Scratch;
 namespace {
 
 DocumentStore open(const Scratch& scratch) {
-  const auto options = DocumentStoreOptions().durability(Durability::process).lock(LockOptions().timeout(60s));
+  const auto options =
+      DocumentStoreOptions().durability(Durability::process).lock(LockOptions().timeout(60s));
   return open_documents(scratch.path(), options).value();
 }
 
@@ -62,7 +63,8 @@ TEST_CASE("M2 an exception in the middle frees the lock") {
   CHECK(wait(steps(documents, false)).value() == 1);
 }
 
-TEST_CASE("M2 while the lock is held, others of this process wait or are refused with this process as the holder") {
+TEST_CASE(
+    "M2 while the lock is held, others of this process wait or are refused with this process as the holder") {
   const Scratch scratch;
   const DocumentStore documents = open(scratch);
   const DocumentStore other = open(scratch);
@@ -137,13 +139,14 @@ TEST_CASE("M2 a cancelled wait for the lock is given up, and takes nothing") {
   asio::io_context context;
   asio::cancellation_signal signal;
   std::optional<Errc> code;
-  asio::co_spawn(context, documents.lock("session"),
-                 asio::bind_cancellation_slot(
-                     signal.slot(), [&code](std::exception_ptr, Result<DocumentLock> result) {
-                       code = result ? Errc::io : result.error().code();
-                     }));
+  asio::co_spawn(
+      context, documents.lock("session"),
+      asio::bind_cancellation_slot(signal.slot(), [&code](std::exception_ptr, Result<DocumentLock> result) {
+        code = result ? Errc::io : result.error().code();
+      }));
   asio::steady_timer timer(context, 50ms);
-  timer.async_wait([&signal](const boost::system::error_code&) { signal.emit(asio::cancellation_type::terminal); });
+  timer.async_wait(
+      [&signal](const boost::system::error_code&) { signal.emit(asio::cancellation_type::terminal); });
   context.run();
   CHECK(code == Errc::cancelled);
   held.reset();

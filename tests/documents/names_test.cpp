@@ -12,14 +12,45 @@ using sessile::test::Scratch;
 
 namespace {
 
-const std::vector<std::string> kBadNames = {
-    "",         ".",          "..",           "a/b",         "../a",      "a..b",        "a\\b",
-    "a\0b"s,    "a\nb",       "a\x1b[31m",    "a\x7f",       "a\xc2\x85", "\xff\xfe",    ".hidden",
-    ".lock",    "/etc/hosts", std::string(181, 'n')};
-const std::vector<std::string> kBadCategories = {
-    "",        "/",       "/tmp",   "a/",      "/a",       "a//b",   "..",     "../a",   "a/..",
-    "a/../b",  ".",       "./a",    "a/.",     "a\\b",     "a\0b"s,  "a\rb",   "a/\x01", "a/.hidden",
-    "a..b",    "\xc0\xaf", std::string(181, 'c'), "a/" + std::string(181, 'c')};
+const std::vector<std::string> kBadNames = {"",
+                                            ".",
+                                            "..",
+                                            "a/b",
+                                            "../a",
+                                            "a..b",
+                                            "a\\b",
+                                            "a\0b"s,
+                                            "a\nb",
+                                            "a\x1b[31m",
+                                            "a\x7f",
+                                            "a\xc2\x85",
+                                            "\xff\xfe",
+                                            ".hidden",
+                                            ".lock",
+                                            "/etc/hosts",
+                                            std::string(181, 'n')};
+const std::vector<std::string> kBadCategories = {"",
+                                                 "/",
+                                                 "/tmp",
+                                                 "a/",
+                                                 "/a",
+                                                 "a//b",
+                                                 "..",
+                                                 "../a",
+                                                 "a/..",
+                                                 "a/../b",
+                                                 ".",
+                                                 "./a",
+                                                 "a/.",
+                                                 "a\\b",
+                                                 "a\0b"s,
+                                                 "a\rb",
+                                                 "a/\x01",
+                                                 "a/.hidden",
+                                                 "a..b",
+                                                 "\xc0\xaf",
+                                                 std::string(181, 'c'),
+                                                 "a/" + std::string(181, 'c')};
 
 /// A category of legal parts, but too long altogether.
 std::string long_category() {
@@ -61,7 +92,8 @@ TEST_CASE("O2 a document's name that could leave its category is refused before 
   CHECK(scratch.names().empty());
 }
 
-TEST_CASE("O2 a category that is empty, absolute, or could leave the root is refused before any file is touched") {
+TEST_CASE(
+    "O2 a category that is empty, absolute, or could leave the root is refused before any file is touched") {
   const Scratch scratch;
   const auto base = scratch / "base";
   const DocumentStore documents = open_documents(base).value();
@@ -82,10 +114,10 @@ TEST_CASE("O2 a category that is empty, absolute, or could leave the root is ref
 TEST_CASE("O2 a category may be nested, and a name may hold dots, spaces and other letters") {
   const Scratch scratch;
   const DocumentStore documents = open_documents(scratch.path()).value();
-  const std::vector<std::string> names = {"a.b", "a.lock", "x.json", "with space", "\xc3\xa4\xf0\x9f\x98\x80",
-                                          std::string(180, 'n')};
+  const std::vector<std::string> names = {
+      "a.b", "a.lock", "x.json", "with space", "\xc3\xa4\xf0\x9f\x98\x80", std::string(180, 'n')};
   for (const std::string& name : names)
-    blocking::wait(documents.save_json("agents/planner/2", name, name)).value();
+    blocking::wait(documents.save_json("agents/planner/2", name, json::value(name))).value();
   for (const std::string& name : names)
     CHECK(blocking::wait(documents.read_json("agents/planner/2", name)).value().value == json::value(name));
   CHECK(blocking::wait(documents.list("agents/planner/2")).value().size() == names.size());

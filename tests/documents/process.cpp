@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fcntl.h>
 #include <csignal>
 #include <cstdio>
-#include <fcntl.h>
 #include <stdexcept>
 
 extern char** environ;

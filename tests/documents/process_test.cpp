@@ -81,8 +81,8 @@ TEST_CASE("M2 a lock held by another process is refused with category, timeout, 
   CHECK_FALSE(error.holder()->host.empty());
   CHECK(parse_time(error.holder()->since).has_value());
 
-  auto save = blocking::wait(
-      documents.save_json("sessions/one", "a", 1, DocumentWriteOptions().timeout(50ms)));
+  auto save =
+      blocking::wait(documents.save_json("sessions/one", "a", 1, DocumentWriteOptions().timeout(50ms)));
   REQUIRE_FALSE(save.has_value());
   const bool in_time = save.error().code() == Errc::locked || save.error().code() == Errc::timed_out;
   CHECK(in_time);

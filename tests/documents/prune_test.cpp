@@ -27,12 +27,14 @@ class FixedClock final : public Clock {
 const TimePoint kNow = *parse_time("2026-01-10T00:00:00Z");
 
 DocumentStore open(const Scratch& scratch) {
-  return open_documents(scratch.path(), DocumentStoreOptions().clock(std::make_shared<FixedClock>(kNow))).value();
+  return open_documents(scratch.path(), DocumentStoreOptions().clock(std::make_shared<FixedClock>(kNow)))
+      .value();
 }
 
 void set_age(const std::filesystem::path& path, std::chrono::microseconds age) {
   const auto time = std::chrono::file_clock::from_sys(kNow - age);
-  std::filesystem::last_write_time(path, std::chrono::time_point_cast<std::chrono::file_clock::duration>(time));
+  std::filesystem::last_write_time(path,
+                                   std::chrono::time_point_cast<std::chrono::file_clock::duration>(time));
 }
 
 /// Documents d1 … dN of `category`, each an hour older than the one before.
@@ -120,8 +122,9 @@ TEST_CASE("O15 a document written while the prune waits for the lock stays, and 
   asio::io_context context;
   std::optional<DocumentPruneReport> report;
   const auto all = DocumentPrunePolicy().ttl(1h);
-  asio::co_spawn(context, documents.prune("c", all),
-                 [&report](std::exception_ptr, Result<DocumentPruneReport> result) { report = result.value(); });
+  asio::co_spawn(
+      context, documents.prune("c", all),
+      [&report](std::exception_ptr, Result<DocumentPruneReport> result) { report = result.value(); });
   // It lists without the lock, and then waits for it.
   asio::steady_timer timer(context, 300ms);
   timer.async_wait([&](const boost::system::error_code&) {

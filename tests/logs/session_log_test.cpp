@@ -57,7 +57,7 @@ TEST_CASE("H1 the first append makes the directory (0700), the file (0600) and t
         "{\"meta\":{\"model\":\"m\"}}\n"
         "{\"role\":\"user\",\"content\":\"Hello\",\"timestamp\":\"2026-11-20T09:30:00.000000Z\"}\n");
   CHECK(mode_of(file) == 0600);
-  CHECK(mode_of(place.path() / "a" / "session.jsonl.lock" / "..") != 0);
+  CHECK(mode_of(place.path() / "a") == 0700);
   CHECK(mode_of(place.path() / "a" / "b") == 0700);
   CHECK(mode_of(place.path() / "a" / "b" / "session.jsonl.lock") == 0600);
 }

@@ -137,11 +137,11 @@ TEST_CASE("H3 sessile log show prints the turns, and what was left out") {
   const Ran people = fixture.sessile("log show log.jsonl");
   CHECK(people.code == 0);
   CHECK(people.out.find("Hello") != std::string::npos);
-  CHECK(people.err.find("line 3, byte 59, 11 bytes: unreadable") != std::string::npos);
+  CHECK(people.err.find("line 3, byte 57, 11 bytes: unreadable") != std::string::npos);
   const Ran machines = fixture.sessile("--json log show log.jsonl");
   CHECK(machines.out.find("{\"meta\":{\"model\":\"m\"}}\n") == 0);
   CHECK(
-      machines.out.find("{\"skipped\":{\"line\":3,\"offset\":59,\"bytes\":11,\"reason\":\"unreadable\"}}") !=
+      machines.out.find("{\"skipped\":{\"line\":3,\"offset\":57,\"bytes\":11,\"reason\":\"unreadable\"}}") !=
       std::string::npos);
   CHECK(fixture.sessile("log show missing.jsonl").code == 3);
 }

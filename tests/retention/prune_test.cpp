@@ -5,7 +5,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
+#include <deque>
 #include <fstream>
+#include <random>
 #include <thread>
 
 using namespace sessile;
@@ -287,19 +289,33 @@ TEST_CASE("O14 a throttle lets one through per cooldown, by its monotonic clock"
   CHECK_FALSE(once.try_pass());
 }
 
-TEST_CASE("O14 of many threads exactly one passes the throttle") {
-  for (int round = 0; round < 50; ++round) {
-    Throttle throttle(24h);
-    std::atomic<int> passed{0};
-    std::vector<std::thread> threads;
-    for (int i = 0; i < 8; ++i) {
-      threads.emplace_back([&] {
-        for (int j = 0; j < 100; ++j)
-          passed += throttle.try_pass() ? 1 : 0;
-      });
-    }
-    for (std::thread& thread : threads)
-      thread.join();
-    CHECK(passed == 1);
+TEST_CASE("O14 of threads that come at the same moment exactly one passes the throttle") {
+  constexpr int kThreads = 2, kRounds = 60000;
+  std::deque<Throttle> throttles;
+  // A clock that takes a little longer now and then lets every interleaving come up.
+  const auto clock = [] {
+    thread_local std::minstd_rand random(std::random_device{}());
+    for (volatile unsigned spins = random() % 64; spins > 0;)
+      spins = spins - 1;
+    return std::chrono::steady_clock::time_point(1h);
+  };
+  for (int round = 0; round < kRounds; ++round)
+    throttles.emplace_back(24h, clock);
+  std::vector<std::atomic<int>> arrived(kRounds), passed(kRounds);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t round = 0; round < kRounds; ++round) {
+        // Spins for a while, to meet the other one; gives way when that one has no processor.
+        ++arrived[round];
+        for (int spins = 0; arrived[round] < kThreads; ++spins) {
+          if (spins > 1000) std::this_thread::yield();
+        }
+        passed[round] += throttles[round].try_pass() ? 1 : 0;
+      }
+    });
   }
+  for (std::thread& thread : threads)
+    thread.join();
+  CHECK(std::all_of(passed.begin(), passed.end(), [](const auto& count) { return count == 1; }));
 }

@@ -130,6 +130,22 @@ TEST_CASE("A last record with sectors that never reached the disk is torn") {
   }
 }
 
+TEST_CASE("A sector that is lost in the middle of a log is corrupt, not torn") {
+  const std::string first = frame_record(1, members(1));
+  const std::size_t overhead = frame_record(2, members(2, 0)).size();
+  // The third record begins a sector: only that it is a good one tells that the second was not the last.
+  const std::string second = frame_record(2, members(2, 4096 - first.size() - overhead));
+  REQUIRE(first.size() + second.size() == 4096);
+  for (const std::size_t lost : {1024, 3584}) {
+    std::string bytes = first + second + frame_record(3, members(3));
+    bytes.replace(lost, 512, 512, '\n');
+    const auto scan = scan_log(bytes);
+    REQUIRE_FALSE(scan);
+    CHECK(scan.error().code() == Errc::corrupt);
+    CHECK(scan.error().offset() == first.size());
+  }
+}
+
 TEST_CASE("Any damaged byte is reported with where it is, or does no harm") {
   const std::string good = sample();
   const std::string log = good + std::string(64, '\n');
@@ -234,13 +250,14 @@ TEST_CASE("Appends continue the sequence, in padding and beyond it") {
 
 TEST_CASE("An append after a torn tail cuts it first") {
   const std::string before = frame_record(1, members(1)) + frame_record(2, members(2));
-  const std::string last = frame_record(3, members(3, 6000));
-  for (std::size_t cut = 1; cut < last.size() - 1; cut += 97) {
+  const std::string last = frame_record(3, members(3, 60000));  // more than padding would cover
+  for (std::size_t cut = 1; cut < last.size() - 1; cut += 997) {
     Fixture f;
     f.put(before + last.substr(0, cut) + std::string(cut % 3 * 100, '\n'));
     REQUIRE(f.append(members(4)));
     CHECK(f.numbers() == Numbers{1, 2, 3});
     const std::string bytes = f.content();
+    CHECK_FALSE(scan_log(bytes)->torn);
     CHECK(scan_log(bytes)->records.back().members == members(4));
   }
 }
