@@ -54,13 +54,11 @@ asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore:
       [this, list, ready](auto handler) {
         auto home = asio::get_associated_executor(handler, executor);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        // Keeps the caller's context at work, as in run_on; taken out when it is used, since the waker may
-        // outlive that context.
-        auto at_work = std::make_shared<asio::any_io_executor>(
-            asio::prefer(home, asio::execution::outstanding_work.tracked));
-        auto wake = [shared, at_work] {
-          const asio::any_io_executor back = std::move(*at_work);
-          asio::post(back, [shared] { std::move (*shared)(); });
+        using Home = decltype(home);
+        auto guard = std::make_shared<asio::executor_work_guard<Home>>(asio::make_work_guard(home));
+        auto wake = [shared, to = std::make_shared<Home>(std::move(home)), guard = std::move(guard)] {
+          storage::post_home(std::move(*to), std::move(*guard),
+                             [resume = std::move(*shared)]() mutable { std::move(resume)(); });
         };
         {
           const std::lock_guard lock(mutex_);

@@ -3,7 +3,6 @@
 #include "storage/lock_queue.hpp"
 #include "storage/replace_file.hpp"
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
@@ -22,21 +21,21 @@ class HandlerWaiter final : public Waiter {
  public:
   HandlerWaiter(SidecarKey key, const asio::any_io_executor& pool, Handler handler)
       : Waiter(std::move(key), pool),
-        home_(asio::prefer(asio::get_associated_executor(handler, pool),
-                           asio::execution::outstanding_work.tracked)),
+        home_(asio::get_associated_executor(handler, pool)),
+        guard_(asio::make_work_guard(home_)),
         handler_(std::move(handler)) {}
 
   void complete(WaitOutcome outcome) override {
-    // Taken out, since this object may outlive the caller's context.
-    const Home home = std::move(home_);
-    asio::post(home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
-      std::move(handler)(std::move(outcome));
-    });
+    post_home(std::move(home_), std::move(guard_),
+              [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
+                std::move(handler)(std::move(outcome));
+              });
   }
 
  private:
   using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
-  Home home_;  // keeps its context at work, as in run_on
+  Home home_;
+  asio::executor_work_guard<Home> guard_;
   Handler handler_;
 };
 
@@ -177,12 +176,16 @@ Async<void> AdvisoryLock::wait_for_release(const LockTurn& turn, Deadline deadli
     }
     co_return error;
   }
-  asio::steady_timer timer(pool_);
   const auto next = now + backoff(attempt);
-  timer.expires_at(deadline ? std::min(*deadline, next) : next);
-  boost::system::error_code interrupted;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, interrupted));
-  if (interrupted) throw boost::system::system_error(interrupted);
+  // Sleeps in a queue where nobody gives the turn (no sidecar has a slash in its name). A timer of Asio's
+  // would keep a copy of the caller's executor on the pool for a moment after it has resumed the caller: see
+  // post_home.
+  const SidecarKey key(directory_->identity(), sidecar_ + "/");
+  const auto nobodys = LockQueueTable::instance().try_enter(key);
+  const auto outcome = co_await wait_in_queue(key, pool_, deadline ? std::min(*deadline, next) : next);
+  if (outcome.end == WaitEnd::cancelled) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
   co_return success();
 }
 

@@ -8,13 +8,13 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
 #include <exception>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -73,6 +73,23 @@ struct Outcome {
 
 }  // namespace detail
 
+/// Posts `resume` to `home`, a caller's executor, from a thread that the caller's context does not know.
+///
+/// As soon as `resume` has run the caller may destroy that context. So nothing of it may be left here by
+/// then: not the work guard (its end touches the context), nor a copy of the executor (the last one of a
+/// strand does too), asio::post's own included. The guard therefore travels with `resume`, and `resume`
+/// begins when this thread has let go, which takes as long as leaving this function.
+template <class Executor>
+void post_home(Executor home, asio::executor_work_guard<Executor> guard, auto resume) {
+  const auto left = std::make_shared<std::latch>(1);
+  asio::post(home, [resume = std::move(resume), kept = std::move(guard), left]() mutable {
+    left->wait();
+    std::move(resume)();
+  });
+  { [[maybe_unused]] const Executor last = std::move(home); }
+  left->count_down();
+}
+
 /// Runs `work(gate)` once on `pool` and resumes on the calling coroutine's executor with what it returned;
 /// what it threw is thrown there. `work` returns a value (not void).
 ///
@@ -91,11 +108,8 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which
-            // would die after the context when that ends as soon as it has run out of work.
-            auto home = asio::prefer(asio::get_associated_executor(handler, on),
-                                     asio::execution::outstanding_work.tracked);
-            asio::post(on, [gate, home = std::move(home), job = std::move(job),
+            auto home = asio::get_associated_executor(handler, on);
+            asio::post(on, [gate, home, guard = asio::make_work_guard(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
               auto result = std::make_shared<Outcome>();
               {
@@ -111,9 +125,10 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
                 // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
                 [[maybe_unused]] Work finished = std::move(job);
               }
-              asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
-                std::move(handler)(std::move(result));
-              });
+              post_home(std::move(home), std::move(guard),
+                        [handler = std::move(handler), result = std::move(result)]() mutable {
+                          std::move(handler)(std::move(result));
+                        });
             });
           },
           asio::use_awaitable, std::move(pool), std::move(work));
