@@ -50,8 +50,14 @@ Context::Context(Harness harness, SubjectFactory subjects, std::chrono::seconds 
       io_(std::make_shared<asio::io_context>()) {}
 
 // Coroutines refer to the handles, so they go first. What hangs may yet be resumed: it is left behind, loop
-// and all.
+// and all. So is a loop that still has work: a thread of the store may be about to post to it.
 Context::~Context() {
+  if (!hung_) {
+    io_->restart();
+    io_->run_for(deadline_);
+    hung_ = !io_->stopped();
+  }
+  if (hung_) new std::shared_ptr<asio::io_context>(io_);
   io_.reset();
   if (!hung_) return;
   for (auto& handle : handles_)
