@@ -70,6 +70,7 @@ int conform(Call& call) {
     conformance::run_all(harness, [&](const Report& report) {
       progress.clear();
       show(report, call.json);
+      flush_output();  // it takes minutes: whoever waits sees where it is
       ++counts[report.outcome];
       progress.step();
     });

@@ -30,11 +30,6 @@ int save(Call& call, const SaveArguments& arguments) {
   if (!text) return call.fail(text.error());
   Result<Session> session = decode_session(*text, Origin::caller, limits);
   if (!session) return call.fail(session.error());
-  if (session->extra.contains("omitted_messages")) {
-    return call.fail(Error(Errc::invalid_argument,
-                           "this is a part of a session, as show --last prints it; saving it would "
-                           "lose the other messages"));
-  }
   SaveOptions options = call.with_timeout(SaveOptions());
   if (arguments.if_absent) options.if_absent();
   if (arguments.if_revision) options.if_revision(*arguments.if_revision);

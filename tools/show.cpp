@@ -15,14 +15,6 @@ class ShowArguments {
   std::optional<std::uint64_t> last;
 };
 
-// A part of a session says so, and `save` refuses it: what was left out would be lost.
-std::string document(const Session& session) {
-  std::string text = encode_session(session);
-  if (session.completeness == Completeness::whole) return text;
-  text.pop_back();
-  return text + ",\"omitted_messages\":" + std::to_string(session.omitted_messages) + '}';
-}
-
 int show(Call& call, const ShowArguments& arguments) {
   const StorePtr store = call.open();
   LoadOptions options = call.with_timeout(LoadOptions());
@@ -30,7 +22,7 @@ int show(Call& call, const ShowArguments& arguments) {
   const Result<SessionPtr> session = blocking::load(*store, arguments.id, options);
   if (!session) return call.fail(session.error());
   if (call.json)
-    print_line(document(**session));
+    print_line(encode_session(**session));
   else
     print(rendered(**session));
   return kOk;
