@@ -111,7 +111,7 @@ Chart throughput_chart(const Table& table, const ResultLine& some, const std::st
   chart.caption = "All processes together; " + conditions(some) + ".";
   std::ostringstream script;
   script << colours() << kFrame << "set xlabel \"processes\"\nset ylabel \"operations per second\"\n"
-         << "set format y \"%'.0f\"\nset yrange [0:*]\nset offsets 0, 0, graph 0.06, 0\nset logscale x "
+         << "set format y \"%.0f\"\nset yrange [0:*]\nset offsets 0, 0, graph 0.06, 0\nset logscale x "
             "2\nset xtics (";
   const char* separator = "";
   for (const auto& place : table.places()) {
@@ -120,7 +120,7 @@ Chart throughput_chart(const Table& table, const ResultLine& some, const std::st
   }
   script << ")\n" << table.block([](const ResultLine& line) { return line.ops_per_s; });
   script << "plot for [i=2:" << table.labels().size() + 1
-         << "] $data using 1:i with linespoints lw 2.5 pt 6 + i ps 0.9 lc rgb colour(i - 1) title "
+         << "] $data using (real(strcol(1))):i with linespoints lw 2.5 pt 6 + i ps 0.9 lc rgb colour(i - 1) title "
             "columnheader(i)\n";
   chart.script = script.str();
   return chart;
@@ -254,7 +254,7 @@ void add_workload(const std::vector<ResultLine>& lines, const std::string& workl
   chart.caption = "Higher is better; durability " + some->durability + ", " +
                   (some->repeats > 1 ? "medians of " + std::to_string(some->repeats) + " runs." : "one run.");
   chart.script = colours() + kFrame +
-                 "set yrange [0:*]\nset format y \"%'.0f\"\nset ylabel \"operations per second\"\n" +
+                 "set yrange [0:*]\nset format y \"%.0f\"\nset ylabel \"operations per second\"\n" +
                  bars(table, table.block([](const ResultLine& line) { return line.ops_per_s; }));
   charts.push_back(std::move(chart));
 }
