@@ -148,7 +148,7 @@ Chart waits_chart(const Table& table, const std::string& place, const std::strin
                   ". The longest of all runs at the right; the axis is logarithmic.";
   chart.script = colours() + kFrame + "set logscale y\n" + kTimeTics +
                  "set ylabel \"time, logarithmic\"\nset xrange [0.7:5.3]\n"
-                 "set xtics (\"median\" 1, \"90 %\" 2, \"99 %\" 3, \"99.9 %\" 4, \"longest\" 5)\n" +
+                 "set xtics (\"median\" 1, \"90 %%\" 2, \"99 %%\" 3, \"99.9 %%\" 4, \"longest\" 5)\n" +
                  data.str() + plot.str() + "\n";
   return chart;
 }
