@@ -78,6 +78,8 @@ void follow_preference(std::string& svg, std::string_view title) {
   replace_all(svg, " color=\"black\"", "");
   replace_all(svg, " color=\"#000000\"", "");
   replace_all(svg, "rgb(  0,   0,   0)", "currentColor");
+  replace_all(svg, "fill=\"#000000\"", "fill=\"currentColor\"");
+  replace_all(svg, "fill=\"rgb(0,0,0)\"", "fill=\"currentColor\"");
   replace_all(svg, "stroke='black'", "stroke='currentColor'");
   replace_all(svg, "fill='black'", "fill='currentColor'");
   replace_all(svg, "fill=\"black\"", "fill=\"currentColor\"");
