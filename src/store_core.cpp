@@ -54,8 +54,10 @@ asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore:
       [this, list, ready](auto handler) {
         auto home = asio::get_associated_executor(handler, executor);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        auto wake = [shared, home, guard = asio::make_work_guard(home)] {
-          asio::post(home, [shared] { std::move (*shared)(); });
+        using Guard = decltype(asio::make_work_guard(home));
+        auto wake = [shared, home, guard = std::make_shared<Guard>(asio::make_work_guard(home))] {
+          // The guard goes along: kept here it could outlive the caller's context.
+          asio::post(home, [shared, kept = std::move(*guard)]() mutable { std::move (*shared)(); });
         };
         {
           const std::lock_guard lock(mutex_);

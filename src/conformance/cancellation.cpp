@@ -3,6 +3,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -87,7 +88,11 @@ Result<Written> cancel_somewhen(Context& c, Chance& chance, Async<Written> opera
   if (chance.below(3) == 0) std::this_thread::sleep_for(std::chrono::microseconds(chance.below(400)));
   constexpr asio::cancellation_type kTypes[] = {
       asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total};
-  if (!*outcome) signal->emit(kTypes[chance.below(3)]);
+  const asio::cancellation_type type = kTypes[chance.below(3)];
+  // On the loop: Asio keeps no hold on the signal when it must first cross over to the executor.
+  asio::post(c.io(), [signal, outcome, type] {
+    if (!*outcome) signal->emit(type);
+  });
   c.run_until([outcome] { return outcome->has_value(); });
   return std::move(**outcome);
 }

@@ -15,8 +15,8 @@ using Where = std::function<bool()>;
 /// Runs each operation once, and looks after each whether it resumed where it should.
 asio::awaitable<void> visit(Subject* store, Session session, AgentId agent, Where at_home) {
   const SessionId id = session.id;
-  session.set_metadata("large",
-                       std::string(200'000, 'x'));  // more than may be parsed on the caller's executor
+  session.set_metadata(
+      "large", as_json(std::string(200'000, 'x')));  // more than may be parsed on the caller's executor
   need("save", co_await store->save(std::move(session)));
   expect("a save to resume on the caller's executor", at_home());
   need("load", co_await store->load(id));

@@ -166,16 +166,16 @@ void preserve(Context& c) {
 void written_is_stored(Context& c) {
   Subject& store = c.open();
   const Session session = c.session();
-  std::vector<Written> all;
-  all.push_back(c.get("save", store.save(session)));
-  all.push_back(c.get("save", store.save(session)));
-  all.push_back(c.get("append", store.append(session.id, Message("user", "x"))));
-  const Session loaded = c.load(store, session.id);
-  expect_equal("the revision", all.back().revision, loaded.revision);
-  expect_equal("created_at", all.back().created_at, loaded.created_at);
-  expect_equal("updated_at", all.back().updated_at, loaded.updated_at);
-  for (const Written& written : all)
-    expect("a first write not to be a replay", !written.replayed);
+  const auto is_stored = [&](const Written& written) {
+    const Session loaded = c.load(store, session.id);
+    expect_equal("the revision returned", written.revision, loaded.revision);
+    expect_equal("created_at returned", written.created_at, loaded.created_at);
+    expect_equal("updated_at returned", written.updated_at, loaded.updated_at);
+    expect("what was written not to be a replay", !written.replayed);
+  };
+  is_stored(c.get("save", store.save(session)));
+  is_stored(c.get("save", store.save(session)));
+  is_stored(c.get("append", store.append(session.id, Message("user", "x"))));
 }
 
 }  // namespace

@@ -107,9 +107,11 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
                 // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
                 [[maybe_unused]] Work finished = std::move(job);
               }
-              asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
-                std::move(handler)(std::move(result));
-              });
+              // The guard goes along: kept here it could outlive the caller's context, which may be destroyed
+              // as soon as the handler has run.
+              asio::post(home,
+                         [handler = std::move(handler), result = std::move(result),
+                          kept = std::move(guard)]() mutable { std::move(handler)(std::move(result)); });
             });
           },
           asio::use_awaitable, std::move(pool), std::move(work));

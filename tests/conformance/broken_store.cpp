@@ -121,7 +121,6 @@ BrokenStore::BrokenStore(PlacePtr place, OpenOptions options, Defect defect)
 
 asio::awaitable<void> BrokenStore::pause() const {
   co_await asio::post(asio::use_awaitable);
-  if (is("lifecycle.close_drains")) co_await dally();
 }
 
 asio::awaitable<void> BrokenStore::dally() const {

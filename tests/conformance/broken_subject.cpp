@@ -189,7 +189,7 @@ class BrokenSubject final : public Subject {
         if (!is_utf8(json::serialize(message.content))) message.content = "?";
       }
     }
-    Result<Written> written = Error(Errc::io);
+    Result<Written> written;
     if (is("append.all_or_nothing")) {
       for (const Message& message : messages) {
         std::vector<Message> one(1, message);

@@ -10,6 +10,7 @@ namespace sessile::conformance {
 Async<Written> BrokenStore::do_save(SessionPtr session, SaveOptions options) {
   co_await pause();
   if (is("ids.one_to_200_bytes") && session->id.str().size() == 200) co_return Error(Errc::invalid_argument);
+  if (is("lifecycle.close_drains")) co_await dally();
   Session next = *session;
   const RevisionCheck asked = options.if_revision();
   const bool checks_first = (is("create.race_has_one_winner") && asked.is_absent()) ||
