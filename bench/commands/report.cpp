@@ -68,8 +68,6 @@ void add_report_command(CLI::App& app, int& status) {
     const auto done = make_report(*options);
     if (done) return;
     std::fprintf(stderr, "sessile-bench: %s\n", done.error().message().c_str());
-    if (!done.error().outside_text().empty())
-      std::fprintf(stderr, "%s\n", done.error().outside_text().c_str());
     status = 1;
   });
 }

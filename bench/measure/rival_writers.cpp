@@ -146,6 +146,7 @@ Result<void> run_writers(const SharedRun& run, std::size_t process, Rival& rival
     }
     for (auto& end : ends)
       end.get();
+    pool.join();
     return success();
   }
   std::vector<std::thread> threads;

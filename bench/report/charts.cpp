@@ -106,13 +106,23 @@ std::string conditions(const ResultLine& line) {
   return text;
 }
 
+/// The largest or smallest number of processes.
+double most_or_least(const Table& table, bool most) {
+  double found = std::stod(table.places().front());
+  for (const auto& place : table.places()) {
+    found = most ? std::max(found, std::stod(place)) : std::min(found, std::stod(place));
+  }
+  return found;
+}
+
 Chart throughput_chart(const Table& table, const ResultLine& some, const std::string& suffix) {
   Chart chart("throughput" + suffix, "Throughput against processes");
   chart.caption = "All processes together; " + conditions(some) + ".";
   std::ostringstream script;
   script << colours() << kFrame << "set xlabel \"processes\"\nset ylabel \"operations per second\"\n"
-         << "set format y \"%'.0f\"\nset yrange [0:*]\nset offsets 0, 0, graph 0.06, 0\nset logscale x "
-            "2\nset xtics (";
+         << "set format y \"%.0f\"\nset yrange [0:*]\nset offsets 0, 0, graph 0.06, 0\nset logscale x 2\n"
+         << "set xrange [" << 0.87 * most_or_least(table, false) << ':' << 1.15 * most_or_least(table, true)
+         << "]\nset xtics (";
   const char* separator = "";
   for (const auto& place : table.places()) {
     script << separator << '"' << place << "\" " << place;
@@ -120,7 +130,8 @@ Chart throughput_chart(const Table& table, const ResultLine& some, const std::st
   }
   script << ")\n" << table.block([](const ResultLine& line) { return line.ops_per_s; });
   script << "plot for [i=2:" << table.labels().size() + 1
-         << "] $data using 1:i with linespoints lw 2.5 pt 6 + i ps 0.9 lc rgb colour(i - 1) title "
+         << "] $data using (real(strcol(1))):i with linespoints lw 2.5 pt 6 + i ps 0.9 lc rgb colour(i - 1) "
+            "title "
             "columnheader(i)\n";
   chart.script = script.str();
   return chart;
@@ -148,7 +159,7 @@ Chart waits_chart(const Table& table, const std::string& place, const std::strin
                   ". The longest of all runs at the right; the axis is logarithmic.";
   chart.script = colours() + kFrame + "set logscale y\n" + kTimeTics +
                  "set ylabel \"time, logarithmic\"\nset xrange [0.7:5.3]\n"
-                 "set xtics (\"median\" 1, \"90 %\" 2, \"99 %\" 3, \"99.9 %\" 4, \"longest\" 5)\n" +
+                 "set xtics (\"median\" 1, \"90 %%\" 2, \"99 %%\" 3, \"99.9 %%\" 4, \"longest\" 5)\n" +
                  data.str() + plot.str() + "\n";
   return chart;
 }
@@ -254,7 +265,7 @@ void add_workload(const std::vector<ResultLine>& lines, const std::string& workl
   chart.caption = "Higher is better; durability " + some->durability + ", " +
                   (some->repeats > 1 ? "medians of " + std::to_string(some->repeats) + " runs." : "one run.");
   chart.script = colours() + kFrame +
-                 "set yrange [0:*]\nset format y \"%'.0f\"\nset ylabel \"operations per second\"\n" +
+                 "set yrange [0:*]\nset format y \"%.0f\"\nset ylabel \"operations per second\"\n" +
                  bars(table, table.block([](const ResultLine& line) { return line.ops_per_s; }));
   charts.push_back(std::move(chart));
 }

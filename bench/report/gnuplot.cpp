@@ -74,7 +74,12 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 /// gnuplot's black becomes the colour of the text around it, or that of the reader's preference where the SVG
 /// stands alone.
 void follow_preference(std::string& svg, std::string_view title) {
+  // A colour of its own on a group would be the current one for all in it.
+  replace_all(svg, " color=\"black\"", "");
+  replace_all(svg, " color=\"#000000\"", "");
   replace_all(svg, "rgb(  0,   0,   0)", "currentColor");
+  replace_all(svg, "fill=\"#000000\"", "fill=\"currentColor\"");
+  replace_all(svg, "fill=\"rgb(0,0,0)\"", "fill=\"currentColor\"");
   replace_all(svg, "stroke='black'", "stroke='currentColor'");
   replace_all(svg, "fill='black'", "fill='currentColor'");
   replace_all(svg, "fill=\"black\"", "fill=\"currentColor\"");
@@ -131,7 +136,7 @@ Result<std::string> draw(std::string_view script, std::string_view title, int wi
   {
     std::ofstream out(scratch.path() / "chart.gp");
     out << "set encoding utf8\nset terminal svg noenhanced size " << width << ',' << height
-        << " font \"sans-serif,13\" background rgb \"#00000000\"\nset output \"" << svg.string() << "\"\n"
+        << " font \"sans-serif,13\"\nset output \"" << svg.string() << "\"\n"
         << script << "\nset output\n";
   }
   const int status = run_gnuplot(scratch.path() / "chart.gp", scratch.path() / "messages");

@@ -86,7 +86,9 @@ void check_line(const json::object& line, const std::string& workload) {
   CHECK(std::string(line.at("workload").as_string()) == workload);
   CHECK(line.at("failed").to_number<int>() == 0);
   CHECK(line.at("failed_warm_up").to_number<int>() == 0);
-  CHECK(line.at("operations").to_number<int>() > 0);
+  // Within the window a busy machine may finish nothing; the operation that runs when it ends is timed too.
+  CHECK(line.at("operations").to_number<int>() >= 0);
+  CHECK(line.at("max_us").to_number<double>() > 0);
   CHECK(line.at("p50_us").to_number<double>() <= line.at("p999_us").to_number<double>());
   CHECK(line.at("p999_us").to_number<double>() <= line.at("max_us").to_number<double>());
   CHECK(line.at("jain").to_number<double>() > 0);
