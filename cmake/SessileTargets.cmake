@@ -29,7 +29,16 @@ function(sessile_options target)
   endif()
 endfunction()
 
-# Asio and JSON headers dominate the time of a build: they are compiled once for each kind of target.
+# Asio and JSON headers dominate the time of a build: they are compiled once, for all targets.
 function(sessile_precompile target)
-  target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp")
+  if(NOT TARGET sessile_precompiled)
+    add_library(sessile_precompiled OBJECT "${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp")
+    sessile_options(sessile_precompiled)
+    target_compile_options(sessile_precompiled PRIVATE -fPIC)
+    target_link_libraries(sessile_precompiled PRIVATE Boost::boost Boost::json Threads::Threads)
+    target_precompile_headers(sessile_precompiled PRIVATE "${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp")
+  endif()
+  # A precompiled header serves only those compiled alike: programs too are made of -fPIC objects.
+  target_compile_options(${target} PRIVATE -fPIC)
+  target_precompile_headers(${target} REUSE_FROM sessile_precompiled)
 endfunction()

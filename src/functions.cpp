@@ -1,6 +1,9 @@
 #include <sessile/backend.hpp>
 #include <sessile/functions.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 namespace sessile {
 
 Async<Written> create(StorePtr store, Session session, SaveOptions options) {
@@ -43,6 +46,78 @@ Async<SessionPtr> fork(StorePtr store, SessionId from, SessionId to) {
 Async<SessionPtr> move_to_project(StorePtr store, SessionId id, std::string project) {
   auto move = [project = std::move(project)](Session& session) { session.project_id = project; };
   return store->update(std::move(id), Mutation(std::move(move)));
+}
+
+Async<Written> add_message(StorePtr store, SessionId id, Message message, AppendOptions options) {
+  // A replay is recognised by its content, so a repeated call must not differ by its time.
+  const bool may_be_replayed = !options.idempotency_key().empty();
+  if (!message.timestamp.is_set() && message.timestamp.original().empty() && !may_be_replayed) {
+    message.timestamp = store->options().clock()->now();
+  }
+  return store->append(std::move(id), std::move(message), std::move(options));
+}
+
+Async<Written> add_message(StorePtr store, SessionId id, std::string role, json::value content,
+                           AppendOptions options) {
+  Message message(std::move(role), std::move(content));
+  return add_message(std::move(store), std::move(id), std::move(message), std::move(options));
+}
+
+Async<Written> add_response(StorePtr store, SessionId id, json::value content,
+                            std::optional<TrajectoryRange> steps, AppendOptions options) {
+  Message message("assistant", std::move(content));
+  message.trajectory = steps;
+  return add_message(std::move(store), std::move(id), std::move(message), std::move(options));
+}
+
+Async<SessionPtr> extend_trajectory(StorePtr store, SessionId id, std::vector<TrajectoryStep> steps,
+                                    UpdateOptions options) {
+  for (TrajectoryStep& step : steps) {
+    if (!step.timestamp.is_set() && step.timestamp.original().empty()) {
+      step.timestamp = store->options().clock()->now();
+    }
+  }
+  auto extend = [steps = std::move(steps)](Session& session) {
+    session.trajectory.insert(session.trajectory.end(), steps.begin(), steps.end());
+  };
+  return store->update(std::move(id), Mutation(std::move(extend)), std::move(options));
+}
+
+Async<SessionPtr> set_metadata(StorePtr store, SessionId id, std::string key, json::value value,
+                               UpdateOptions options) {
+  auto set = [key = std::move(key), value = std::move(value)](Session& session) {
+    session.metadata.insert_or_assign(key, value);
+  };
+  return store->update(std::move(id), Mutation(std::move(set)), std::move(options));
+}
+
+namespace {
+constexpr std::string_view kActivePersona = "active_persona_id";
+}
+
+Async<SessionPtr> set_active_persona(StorePtr store, SessionId id, std::string persona,
+                                     UpdateOptions options) {
+  auto set = [persona = std::move(persona)](Session& session) {
+    if (persona.empty()) {
+      session.extra.erase(kActivePersona);
+    } else {
+      session.extra.insert_or_assign(kActivePersona, persona);
+    }
+  };
+  return store->update(std::move(id), Mutation(std::move(set)), std::move(options));
+}
+
+std::string active_persona(const Session& session) {
+  const json::value* persona = session.extra.if_contains(kActivePersona);
+  return persona != nullptr && persona->is_string() ? std::string(persona->get_string()) : std::string();
+}
+
+std::uint64_t exchange_count(const Session& session) noexcept {
+  const auto by = [&session](std::string_view role) {
+    return std::count_if(session.messages.begin(), session.messages.end(),
+                         [role](const Message& message) { return message.role == role; });
+  };
+  return static_cast<std::uint64_t>(std::min(by("user"), by("assistant")));
 }
 
 Async<std::vector<SessionSummary>> since(StorePtr store, TimePoint cutoff) {

@@ -1,32 +1,15 @@
+#include "user_code.hpp"
+
 #include <sessile/async.hpp>
 #include <sessile/backend.hpp>
 
 namespace sessile {
 
-namespace {
-
-Result<void> run_user_code(const Mutation& mutation, Session& session) {
-  try {
-    return mutation(session);
-  } catch (const SystemError& thrown) {
-    return thrown.error();
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& thrown) {
-    return Error(Errc::invalid_argument, "the mutation threw an exception; nothing was written")
-        .with_outside_text(thrown.what());
-  } catch (...) {
-    return Error(Errc::invalid_argument,
-                 "the mutation threw something that is no exception; nothing was written");
-  }
-}
-
-}  // namespace
-
 Result<std::shared_ptr<Session>> apply_mutation(const Session& current, const Mutation& mutation,
                                                 const Limits& limits) {
   auto changed = std::make_shared<Session>(current);
-  if (auto outcome = run_user_code(mutation, *changed); !outcome) return outcome.error();
+  const auto outcome = detail::run_user_code("the mutation", [&] { return mutation(*changed); });
+  if (!outcome) return outcome.error();
   if (changed->id != current.id) {
     return Error(Errc::invalid_argument, "the mutation changed the session's id; fork the session instead");
   }

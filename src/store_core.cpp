@@ -54,8 +54,13 @@ asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore:
       [this, list, ready](auto handler) {
         auto home = asio::get_associated_executor(handler, executor);
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        auto wake = [shared, home, guard = asio::make_work_guard(home)] {
-          asio::post(home, [shared] { std::move (*shared)(); });
+        // Keeps the caller's context at work, as in run_on; taken out when it is used, since the waker may
+        // outlive that context.
+        auto at_work = std::make_shared<asio::any_io_executor>(
+            asio::prefer(home, asio::execution::outstanding_work.tracked));
+        auto wake = [shared, at_work] {
+          const asio::any_io_executor back = std::move(*at_work);
+          asio::post(back, [shared] { std::move (*shared)(); });
         };
         {
           const std::lock_guard lock(mutex_);

@@ -81,5 +81,8 @@ void add_import(CLI::App& app, Call& call);
 void add_export(CLI::App& app, Call& call);
 void add_copy(CLI::App& app, Call& call);
 void add_conformance(CLI::App& app, Call& call);
+void add_prune(CLI::App& app, Call& call);
+void add_memory(CLI::App& app, Call& call);
+void add_log(CLI::App& app, Call& call);
 
 }  // namespace sessile::tools

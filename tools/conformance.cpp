@@ -1,6 +1,7 @@
 #include "command.hpp"
 #include "progress.hpp"
 #include "second_process.hpp"
+#include "session_files.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/conformance.hpp>
@@ -34,6 +35,10 @@ conformance::Harness harness_for(const Call& call) {
   harness.open = open;
   if (call.open()->capabilities().reach == Reach::process) return harness;
   harness.reopen = open;
+  if (const auto directory = directory_of(call.store_url)) {
+    harness.corrupt = [directory = *directory](SessionId id) { return damage_session(directory, id); };
+    harness.discard = [directory = *directory](SessionId id) { return discard_session(directory, id); };
+  }
   harness.second_process = [&call](std::string command, std::vector<std::string> arguments) {
     return run_second_process(call.store_url, call.durability, command, arguments);
   };

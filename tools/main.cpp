@@ -67,6 +67,9 @@ int run_command(int argc, char** argv) {
   add_export(app, call);
   add_copy(app, call);
   add_conformance(app, call);
+  add_prune(app, call);
+  add_memory(app, call);
+  add_log(app, call);
   add_second_process(app, call);
   try {
     app.parse(argc, argv);

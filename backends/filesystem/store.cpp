@@ -121,15 +121,17 @@ Async<T> FilesystemStore::under_lock(SessionId id, bool make, std::chrono::milli
   co_return keeps_changing();
 }
 
-Result<std::optional<StoredSession>> FilesystemStore::read(const Target& target, const SessionId& id) const {
+Result<std::optional<StoredSession>> FilesystemStore::read_now(const Target& target,
+                                                               const SessionId& id) const {
   auto stored = read_session(*target.directory, target.file, id, capabilities().limits);
   if (stored) return std::optional<StoredSession>(std::move(*stored));
   if (stored.error().code() == Errc::not_found) return std::optional<StoredSession>();
   return stored.error();
 }
 
-Result<void> FilesystemStore::write(const Target& target, const Session& session, const AppendMemory& appends,
-                                    Durability durability, CommitGate& gate) {
+Result<void> FilesystemStore::write_now(const Target& target, const Session& session,
+                                        const AppendMemory& appends, Durability durability,
+                                        CommitGate& gate) {
   place_->sweep(*target.directory, target.file);
   auto replaced = storage::replace_file(*target.directory, target.file, encode_document(session, appends),
                                         durability, gate);
@@ -144,15 +146,15 @@ Result<void> FilesystemStore::write(const Target& target, const Session& session
 Async<Written> FilesystemStore::do_save(SessionPtr session, SaveOptions options) {
   SessionId id = session->id;
   auto work = [this, session = std::move(session), options](const Target& target, CommitGate& gate) {
-    return save(target, *session, options, gate);
+    return save_now(target, *session, options, gate);
   };
   co_return co_await under_lock<Written>(std::move(id), true, options.timeout(), std::move(work));
 }
 
-Result<Written> FilesystemStore::save(const Target& target, const Session& session,
-                                      const SaveOptions& options, CommitGate& gate) {
+Result<Written> FilesystemStore::save_now(const Target& target, const Session& session,
+                                          const SaveOptions& options, CommitGate& gate) {
   // All of what is there, so that nothing is overwritten that cannot be read.
-  auto existing = read(target, session.id);
+  auto existing = read_now(target, session.id);
   if (!existing) return existing.error();
   std::optional<StoredState> state;
   if (*existing) state = state_of((*existing)->session);
@@ -161,17 +163,17 @@ Result<Written> FilesystemStore::save(const Target& target, const Session& sessi
   if (!expected) return expected.error();
   const Written written = stamper_.next(state, session, options.times());
   const AppendMemory appends = *existing ? std::move((*existing)->appends) : AppendMemory();
-  auto replaced = write(target, stamped(session, written), appends, *options.durability(), gate);
+  auto replaced = write_now(target, stamped(session, written), appends, *options.durability(), gate);
   if (!replaced) return replaced.error();
   return written;
 }
 
 Async<SessionPtr> FilesystemStore::do_load(SessionId id, LoadOptions options) {
   co_return co_await storage::run_on(get_executor(),
-                                     [this, &id, &options](CommitGate&) { return load(id, options); });
+                                     [this, &id, &options](CommitGate&) { return load_now(id, options); });
 }
 
-Result<SessionPtr> FilesystemStore::load(const SessionId& id, const LoadOptions& options) {
+Result<SessionPtr> FilesystemStore::load_now(const SessionId& id, const LoadOptions& options) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto directory = place_->open();
     if (!directory) return directory.error();
@@ -190,17 +192,17 @@ Result<SessionPtr> FilesystemStore::load(const SessionId& id, const LoadOptions&
 
 Async<Page<SessionSummary>> FilesystemStore::do_list(ListQuery query) {
   co_return co_await storage::run_on(get_executor(),
-                                     [this, &query](CommitGate& gate) { return list(query, gate); });
+                                     [this, &query](CommitGate& gate) { return list_now(query, gate); });
 }
 
-Result<Page<SessionSummary>> FilesystemStore::list(const ListQuery& query, const CommitGate& gate) {
+Result<Page<SessionSummary>> FilesystemStore::list_now(const ListQuery& query, const CommitGate& gate) {
   auto directory = place_->open();
   if (!directory) return directory.error();
   if (*directory == nullptr) return make_page({}, {}, query);
   auto entries = (*directory)->list();
   if (!entries || entries->empty()) {
     // Deleted and perhaps made anew since it was opened.
-    if (place_->let_go_if_replaced(*directory)) return list(query, gate);
+    if (place_->let_go_if_replaced(*directory)) return list_now(query, gate);
   }
   if (!entries) return storage::system_error(entries.error(), "cannot list the directory", **directory, "");
   std::vector<SessionSummary> summaries;
@@ -220,14 +222,14 @@ Result<Page<SessionSummary>> FilesystemStore::list(const ListQuery& query, const
 
 Async<void> FilesystemStore::do_remove(SessionId id, RemoveOptions options) {
   auto work = [this, id, options](const Target& target, CommitGate& gate) {
-    return remove(target, id, options, gate);
+    return remove_now(target, id, options, gate);
   };
   co_return co_await under_lock<void>(std::move(id), false, options.timeout(), std::move(work));
 }
 
-Result<void> FilesystemStore::remove(const Target& target, const SessionId& id, const RemoveOptions& options,
-                                     CommitGate& gate) {
-  auto existing = read(target, id);
+Result<void> FilesystemStore::remove_now(const Target& target, const SessionId& id,
+                                         const RemoveOptions& options, CommitGate& gate) {
+  auto existing = read_now(target, id);
   if (!existing) return existing.error();
   if (!*existing) return Error(Errc::not_found);
   const Revision revision = (*existing)->session.revision;
@@ -245,15 +247,15 @@ Async<Written> FilesystemStore::do_append(SessionId id, std::vector<Message> mes
   const auto timeout = options.timeout();
   auto work = [this, id, messages = std::move(messages), options = std::move(options)](
                   const Target& target, CommitGate& gate) mutable {
-    return append(target, id, messages, options, gate);
+    return append_now(target, id, messages, options, gate);
   };
   co_return co_await under_lock<Written>(std::move(id), false, timeout, std::move(work));
 }
 
-Result<Written> FilesystemStore::append(const Target& target, const SessionId& id,
-                                        std::vector<Message>& messages, const AppendOptions& options,
-                                        CommitGate& gate) {
-  auto existing = read(target, id);
+Result<Written> FilesystemStore::append_now(const Target& target, const SessionId& id,
+                                            std::vector<Message>& messages, const AppendOptions& options,
+                                            CommitGate& gate) {
+  auto existing = read_now(target, id);
   if (!existing) return existing.error();
   if (!*existing) return Error(Errc::not_found);
   Session& session = (*existing)->session;
@@ -280,7 +282,8 @@ Result<Written> FilesystemStore::append(const Target& target, const SessionId& i
   std::move(messages.begin(), messages.end(), std::back_inserter(session.messages));
   if (auto measured = measure(session, capabilities().limits); !measured) return measured.error();
   if (remembered) appends.remember(options.idempotency_key(), print, written);
-  auto replaced = write(target, stamped(std::move(session), written), appends, *options.durability(), gate);
+  auto replaced =
+      write_now(target, stamped(std::move(session), written), appends, *options.durability(), gate);
   if (!replaced) return replaced.error();
   return written;
 }
@@ -315,7 +318,7 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
       Changed changed;
       changed.again = !still_right(*target, id);
       if (changed.again) return changed;
-      auto stored = read(*target, id);
+      auto stored = read_now(*target, id);
       if (!stored) return stored.error();
       if (!*stored) return Error(Errc::not_found);
       changed.stored = std::move(**stored);
@@ -334,7 +337,7 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
     auto job = [&, owned = std::move(*held)](CommitGate& gate) -> Result<SessionPtr> {
       const Written written = stamper_.next(state_of(current), **changed, Times::stamp);
       auto next = std::make_shared<Session>(stamped(std::move(**changed), written));
-      auto replaced = write(*target, *next, found->stored.appends, *options.durability(), gate);
+      auto replaced = write_now(*target, *next, found->stored.appends, *options.durability(), gate);
       if (!replaced) return replaced.error();
       return SessionPtr(std::move(next));
     };

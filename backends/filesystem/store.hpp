@@ -56,18 +56,18 @@ class FilesystemStore final : public SessionStore {
   template <class T, class Work>
   Async<T> under_lock(SessionId id, bool make, std::chrono::milliseconds timeout, Work work);
 
-  // These block.
-  Result<SessionPtr> load(const SessionId& id, const LoadOptions& options);
-  Result<Page<SessionSummary>> list(const ListQuery& query, const storage::CommitGate& gate);
-  Result<std::optional<StoredSession>> read(const Target& target, const SessionId& id) const;
-  Result<Written> save(const Target& target, const Session& session, const SaveOptions& options,
-                       storage::CommitGate& gate);
-  Result<void> remove(const Target& target, const SessionId& id, const RemoveOptions& options,
-                      storage::CommitGate& gate);
-  Result<Written> append(const Target& target, const SessionId& id, std::vector<Message>& messages,
-                         const AppendOptions& options, storage::CommitGate& gate);
-  Result<void> write(const Target& target, const Session& session, const AppendMemory& appends,
-                     Durability durability, storage::CommitGate& gate);
+  // What each operation does on the pool; these block.
+  Result<SessionPtr> load_now(const SessionId& id, const LoadOptions& options);
+  Result<Page<SessionSummary>> list_now(const ListQuery& query, const storage::CommitGate& gate);
+  Result<std::optional<StoredSession>> read_now(const Target& target, const SessionId& id) const;
+  Result<Written> save_now(const Target& target, const Session& session, const SaveOptions& options,
+                           storage::CommitGate& gate);
+  Result<void> remove_now(const Target& target, const SessionId& id, const RemoveOptions& options,
+                          storage::CommitGate& gate);
+  Result<Written> append_now(const Target& target, const SessionId& id, std::vector<Message>& messages,
+                             const AppendOptions& options, storage::CommitGate& gate);
+  Result<void> write_now(const Target& target, const Session& session, const AppendMemory& appends,
+                         Durability durability, storage::CommitGate& gate);
 
   const LockOptions lock_;
   const Stamper stamper_;

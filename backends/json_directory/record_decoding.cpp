@@ -80,15 +80,13 @@ Result<RecordHead> head_from(json::object fields) {
   head.unsettled = flag(fields, "unsettled");
   head.key = text(fields, "key");
   head.fingerprint = text(fields, "fingerprint");
-  Result<SessionSummary> summary = corrupt("a record has no summary");
-  if (*type == RecordType::append) {
-    const auto base = number(fields, "base");
-    if (!base) return corrupt("an append has no base");
-    head.base = *base;
-    summary = append_summary_from(fields);
-  } else if (json::value* whole = fields.if_contains("summary"); whole && whole->is_object()) {
-    summary = summary_from(std::move(whole->get_object()));
-  }
+  const bool is_append = *type == RecordType::append;
+  const auto base = number(fields, "base");
+  json::value* whole = fields.if_contains("summary");
+  if (is_append && !base) return corrupt("an append has no base");
+  if (!is_append && !(whole && whole->is_object())) return corrupt("a record has no summary");
+  head.base = base.value_or(0);
+  auto summary = is_append ? append_summary_from(fields) : summary_from(std::move(whole->get_object()));
   if (!summary) return summary.error();
   head.summary = std::move(*summary);
   return head;

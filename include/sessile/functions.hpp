@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,39 @@ Async<SessionPtr> fork(StorePtr store, SessionId from, SessionId to = SessionId(
 
 /// Moves a session to a project; an empty name: to none.
 Async<SessionPtr> move_to_project(StorePtr store, SessionId id, std::string project);
+
+/// Appends one message. One without a timestamp is given the store's time, unless `options` have an
+/// idempotency key: a replay must be the same message. Errors: as append.
+Async<Written> add_message(StorePtr store, SessionId id, Message message,
+                           AppendOptions options = AppendOptions());
+Async<Written> add_message(StorePtr store, SessionId id, std::string role, json::value content,
+                           AppendOptions options = AppendOptions());
+
+/// Appends a message of the role "assistant", with the steps that led to it, as add_message does.
+Async<Written> add_response(StorePtr store, SessionId id, json::value content,
+                            std::optional<TrajectoryRange> steps = std::nullopt,
+                            AppendOptions options = AppendOptions());
+
+/// Adds steps to the end of the trajectory; one without a timestamp is given the store's time. No steps:
+/// checks, writes nothing. The new steps' range ends at the size of the returned trajectory. Errors: as
+/// update.
+Async<SessionPtr> extend_trajectory(StorePtr store, SessionId id, std::vector<TrajectoryStep> steps,
+                                    UpdateOptions options = UpdateOptions());
+
+/// Sets one entry of the metadata. The value that is there already: writes nothing. Errors: as update.
+Async<SessionPtr> set_metadata(StorePtr store, SessionId id, std::string key, json::value value,
+                               UpdateOptions options = UpdateOptions());
+
+/// Sets the persona that speaks for the agent from now on; empty: none. It is the field `active_persona_id`
+/// in Session::extra, where the agent operating system keeps it. Errors: as update.
+Async<SessionPtr> set_active_persona(StorePtr store, SessionId id, std::string persona,
+                                     UpdateOptions options = UpdateOptions());
+
+/// The persona set by set_active_persona; empty when there is none.
+std::string active_persona(const Session& session);
+
+/// How many questions were answered: the lesser of the numbers of messages by "user" and by "assistant".
+std::uint64_t exchange_count(const Session& session) noexcept;
 
 /// Summaries of all sessions updated at `cutoff` or later, newest first, over all pages.
 Async<std::vector<SessionSummary>> since(StorePtr store, TimePoint cutoff);

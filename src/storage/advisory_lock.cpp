@@ -22,20 +22,21 @@ class HandlerWaiter final : public Waiter {
  public:
   HandlerWaiter(SidecarKey key, const asio::any_io_executor& pool, Handler handler)
       : Waiter(std::move(key), pool),
-        home_(asio::get_associated_executor(handler, pool)),
-        guard_(asio::make_work_guard(home_)),
+        home_(asio::prefer(asio::get_associated_executor(handler, pool),
+                           asio::execution::outstanding_work.tracked)),
         handler_(std::move(handler)) {}
 
   void complete(WaitOutcome outcome) override {
-    // The guard goes along: the executor must not run out of work before the handler has run.
-    asio::post(home_, [handler = std::move(handler_), guard = std::move(guard_),
-                       outcome = std::move(outcome)]() mutable { std::move(handler)(std::move(outcome)); });
+    // Taken out, since this object may outlive the caller's context.
+    const Home home = std::move(home_);
+    asio::post(home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
+      std::move(handler)(std::move(outcome));
+    });
   }
 
  private:
   using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
-  Home home_;
-  asio::executor_work_guard<Home> guard_;
+  Home home_;  // keeps its context at work, as in run_on
   Handler handler_;
 };
 

@@ -8,8 +8,9 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
@@ -90,8 +91,11 @@ asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_ex
             if (slot.is_connected()) {
               slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
             }
-            auto home = asio::get_associated_executor(handler, on);
-            asio::post(on, [gate, home, guard = asio::make_work_guard(home), job = std::move(job),
+            // Keeps the caller's context at work. No work guard: that keeps a plain executor as well, which would
+            // die after the context when that ends as soon as it has run out of work.
+            auto home = asio::prefer(asio::get_associated_executor(handler, on),
+                                     asio::execution::outstanding_work.tracked);
+            asio::post(on, [gate, home = std::move(home), job = std::move(job),
                             handler = std::move(handler)]() mutable {
               auto result = std::make_shared<Outcome>();
               {

@@ -267,3 +267,19 @@ TEST_CASE("ls goes on past what cannot be read") {
   CHECK(place.on_store("rm other").code == 0);
   CHECK(place.on_store("ls").code == 6);
 }
+
+TEST_CASE("conformance refuses a store that is not empty, and calls what it skips skipped") {
+  const Place place;
+  const Ran memory = place.run("--store memory: --json conformance");
+  CHECK(memory.code == 0);
+  const json::value total = parsed(lines_of(memory.out).back()).at("total");
+  CHECK(total.at("failed") == 0);
+  CHECK(total.at("passed").as_int64() > 50);
+  CHECK(total.at("skipped").as_int64() > 0);  // nobody else sees this store
+  if (place.is_missing()) return;
+  CHECK(place.on_store("save", kDemo).code == 0);
+  const Ran refused = place.on_store("--json conformance");
+  CHECK(refused.code == 1);
+  CHECK(parsed(lines_of(refused.out).back()).at("total").at("passed") == 0);
+  CHECK(parsed(place.on_store("--json show demo").out).at("title") == "Hello");
+}

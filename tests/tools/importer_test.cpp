@@ -99,7 +99,7 @@ TEST_CASE("P13 a document of the reference library imports") {
   CHECK(session.messages.size() == 4);
   CHECK(session.updated_at.text() == "2026-05-03T06:22:41.500000Z");
   CHECK(session.extra.at("loops").as_array().size() == 2);
-  CHECK(session.metadata.at("import").at("sha256") == file.report.sha256);
+  CHECK(text_of(session.metadata.at("import").at("sha256")) == file.report.sha256);
 }
 
 TEST_CASE("O6 a document of the agent operating system imports, its two lists made one") {

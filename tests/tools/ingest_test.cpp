@@ -70,7 +70,7 @@ TEST_CASE("A transcript is imported once, however often it is run") {
   CHECK(ingest_file(*store, file).value() == Outcome::unchanged);
   const SessionPtr stored = blocking::load(*store, "s").value();
   CHECK(stored->updated_at.text() == "2026-01-01T00:00:00.000000Z");
-  CHECK(stored->metadata.at("import").at("source") == std::filesystem::canonical(file).string());
+  CHECK(stored->metadata.at("import").at("source").as_string() == std::filesystem::canonical(file).c_str());
 }
 
 TEST_CASE("A transcript that grew replaces its session when nobody changed that") {

@@ -79,7 +79,7 @@ inline std::vector<json::value> independent_parse(const std::string& text) {
       json::stream_parser parser;
       boost::system::error_code failed;
       const std::size_t length = parser.write_some(line.data(), line.size(), failed);
-      if (!failed) parser.finish(failed);
+      if (!failed && !parser.done()) parser.finish(failed);  // a number ends with the text
       if (failed) break;
       values.push_back(parse_json(line.substr(0, length), Origin::caller).value());
       line.remove_prefix(length);

@@ -1,0 +1,1 @@
+// Exists to have the precompiled header made.

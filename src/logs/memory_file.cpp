@@ -1,0 +1,225 @@
+#include "logs/memory_file.hpp"
+
+#include "storage/replace_file.hpp"
+
+#include <sessile/json.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+namespace sessile::detail {
+
+using storage::AppendLog;
+using storage::CommitGate;
+using storage::Directory;
+
+namespace {
+
+// Who has the lock is written beside the sidecar, not into it: with a POSIX record lock, closing any other
+// descriptor of the sidecar, as a reader of it must, would free the lock.
+std::string holder_file(const LogPlace& place) {
+  return place.name + ".holder";
+}
+
+constexpr std::uint64_t kHolderBytes = 4096;
+
+/// More than a log's padding and the frame of its last record.
+constexpr std::uint64_t kPaddingBytes = 1 << 18;
+
+/// A record is nested a few levels, whatever its content may be.
+Limits record_limits(Limits limits) {
+  limits.depth = std::max<std::uint32_t>(limits.depth, 16);
+  limits.session_bytes += kPaddingBytes;
+  return limits;
+}
+
+std::string host_name() {
+  char text[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(text, sizeof(text) - 1) == 0 ? std::string(text) : std::string();
+}
+
+std::string describe_holder(TimePoint now) {
+  json::object holder;
+  holder["pid"] = static_cast<std::int64_t>(::getpid());
+  // A host's name is bytes; only the UTF-8 ones can be in a JSON file.
+  const std::string host = host_name();
+  if (is_utf8(host)) holder["host"] = host;
+  holder["since"] = format_time(now);
+  std::string text;
+  write_json(text, holder);
+  return text + '\n';
+}
+
+/// What the holder wrote; empty fields where that cannot be read: it is for messages only.
+LockHolder read_holder(Directory& directory, const LogPlace& place) {
+  LockHolder holder;
+  auto text = storage::read_file(directory, holder_file(place), kHolderBytes);
+  if (!text) return holder;
+  auto value = parse_json(*text, Origin::stored);
+  if (!value || !value->is_object()) return holder;
+  const json::object& fields = value->get_object();
+  if (const json::value* pid = fields.if_contains("pid"); pid && pid->is_int64())
+    holder.pid = pid->get_int64();
+  if (const json::value* host = fields.if_contains("host"); host && host->is_string()) {
+    holder.host = std::string(host->get_string());
+  }
+  if (const json::value* since = fields.if_contains("since"); since && since->is_string()) {
+    holder.since = std::string(since->get_string());
+  }
+  return holder;
+}
+
+Error locked_error(Directory& directory, const LogPlace& place) {
+  return Error(Errc::locked, "another handle has the memory open")
+      .with_path(place.file.native())
+      .with_holder(read_holder(directory, place));
+}
+
+}  // namespace
+
+MemoryFile::MemoryFile(const LogPlace& place, std::shared_ptr<Directory> directory,
+                       std::unique_ptr<storage::LockFile> lock)
+    : place_(place), directory_(std::move(directory)), lock_(std::move(lock)) {}
+
+MemoryFile::~MemoryFile() {
+  // Gone before the lock is: a note that outlives its holder would name the wrong one.
+  if (auto removed = directory_->remove(holder_file(place_)); !removed) {
+    return;  // it stays behind, and the next holder replaces it
+  }
+}
+
+Result<std::unique_ptr<MemoryFile>> MemoryFile::open(const LogPlace& place) {
+  auto directory = place.make_directory();
+  if (!directory) return directory.error();
+  auto lock = (*directory)->try_lock(place.sidecar, place.options.lock().primitive());
+  if (!lock) {
+    if (lock.error() == boost::system::errc::operation_would_block) return locked_error(**directory, place);
+    return storage::system_error(lock.error(), "cannot lock the memory", **directory, place.sidecar);
+  }
+  std::unique_ptr<MemoryFile> file(new MemoryFile(place, *directory, std::move(*lock)));
+  file->note_holder();
+  storage::sweep_temporaries(**directory, place.name);
+  if (auto read = file->read(); !read) return read.error();
+  return file;
+}
+
+void MemoryFile::note_holder() {
+  CommitGate gate;
+  const std::string text = describe_holder(place_.options.clock()->now());
+  // A note that cannot be written keeps nobody from remembering.
+  storage::replace_file(*directory_, holder_file(place_), text, Durability::process, gate).ignore();
+}
+
+Result<void> MemoryFile::read() {
+  auto opened = AppendLog::open_to_write(*directory_, place_.name);
+  if (!opened) {
+    if (opened.error().code() != Errc::not_found) return opened.error();
+    log_.reset();
+    return success();
+  }
+  const Limits& limits = place_.options.limits();
+  auto bytes = opened->read_all(limits.session_bytes + kPaddingBytes);
+  if (!bytes) return bytes.error();
+  if (bytes->empty()) return log_.reset(), success();
+  auto scan = storage::scan_log(*bytes);
+  if (!scan) return scan.error().with_path(place_.file.native());
+  auto content = replay(scan->records, record_limits(limits));
+  if (!content) return content.error().with_path(place_.file.native());
+  // An id that was given out and may be lost is still not given out again.
+  content->highest_id = std::max(content->highest_id, content_.highest_id);
+  storage::LogTail tail;
+  tail.offset = scan->records.back().offset;
+  tail.seq = scan->records.back().seq;
+  tail.end = scan->end;
+  tail.size = bytes->size();
+  tail.newline_missing = scan->newline_missing;
+  tail.torn = scan->torn;
+  content_ = std::move(*content);
+  tail_ = std::move(tail);
+  log_.emplace(std::move(*opened));
+  must_read_ = false;
+  return success();
+}
+
+Result<void> MemoryFile::prepare(CommitGate& gate) {
+  if (must_read_) {
+    if (auto again = read(); !again) return again;
+  }
+  if (!log_ || must_replace_ || log_->must_be_replaced()) return replace(gate);
+  if (place_.options.durability() != Durability::power || name_durable_) return success();
+  // The file may have been made by one who did not ask for power.
+  if (auto synced = directory_->sync(); !synced) {
+    must_replace_ = true;
+    return storage::system_error(synced.error(), "cannot sync the directory", *directory_, place_.name);
+  }
+  name_durable_ = true;
+  return success();
+}
+
+Result<void> MemoryFile::append(std::string_view members, CommitGate& gate) {
+  if (auto ready = prepare(gate); !ready) return ready;
+  if (tail_.end + members.size() > place_.options.limits().session_bytes) {
+    return Error(Errc::too_large, "the memory would exceed its limit; forget and compact");
+  }
+  auto appended = log_->append(tail_, members, place_.options.durability(), gate);
+  if (!appended && appended.error().code() == Errc::indeterminate) must_read_ = true;
+  return appended;
+}
+
+Result<MemoryItem> MemoryFile::add(MemoryNote note, CommitGate& gate) {
+  if (content_.highest_id >= kMaxMemoryId) {
+    return Error(Errc::too_large, "the memory's last id is used");
+  }
+  MemoryItem item;
+  item.id = content_.highest_id + 1;
+  item.created_at = place_.options.clock()->now();
+  item.note = std::move(note);
+  auto appended = append(add_members(item), gate);
+  if (appended) {
+    content_.add(item);
+    return item;
+  }
+  if (must_read_) content_.highest_id = item.id;
+  return appended.error();
+}
+
+Result<bool> MemoryFile::forget(MemoryId id, CommitGate& gate) {
+  if (must_read_) {
+    if (auto again = read(); !again) return again.error();
+  }
+  if (!content_.items.contains(id)) return false;
+  auto appended = append(forget_members(id, place_.options.clock()->now()), gate);
+  if (!appended) return appended.error();
+  content_.forget(id);
+  return true;
+}
+
+Result<CompactReport> MemoryFile::compact(CommitGate& gate) {
+  CompactReport report;
+  if (must_read_) {
+    if (auto again = read(); !again) return again.error();
+  }
+  if (!log_) return report;
+  report.bytes_before = tail_.end;
+  if (auto replaced = replace(gate); !replaced) return replaced.error();
+  report.bytes_after = tail_.end;
+  return report;
+}
+
+Result<void> MemoryFile::replace(CommitGate& gate) {
+  auto replaced = storage::replace_log(*directory_, place_.name, tail_.seq + 1, snapshot_members(content_),
+                                       place_.options.durability(), gate);
+  if (!replaced && replaced.error().code() != Errc::indeterminate) return replaced;
+  must_replace_ = !replaced;
+  name_durable_ = replaced && place_.options.durability() == Durability::power;
+  // The new file is in place either way: it is the one to go on with.
+  const Result<void> reopened = read();
+  if (!reopened) must_read_ = true;
+  if (!replaced) return replaced;
+  return reopened;
+}
+
+}  // namespace sessile::detail

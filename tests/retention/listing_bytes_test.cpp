@@ -1,0 +1,64 @@
+// What a listing reads of each session (O9): counted below the store, at the file system.
+#include "backends/filesystem/store.hpp"
+#include "backends/json_directory/store.hpp"
+#include "storage/faulty_file_system.hpp"
+#include "support/run.hpp"
+
+#include <sessile/sessile.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace sessile;
+using sessile::testing::run;
+
+namespace {
+
+constexpr int kSessions = 20;
+
+/// Bytes read by one listing, by a handle that has not seen the files before, of sessions with so many bytes
+/// of messages each.
+template <class Store>
+std::uint64_t bytes_of_listing(std::size_t message_bytes) {
+  const storage::testing::TemporaryDirectory place;
+  auto faults = std::make_shared<storage::testing::Faults>();
+  const auto files = std::make_shared<storage::testing::FaultyFileSystem>(faults);
+  const auto open = [&] { return std::make_shared<Store>(files, place.path, LockOptions(), OpenOptions()); };
+  const auto writer = open();
+  for (int i = 0; i < kSessions; ++i) {
+    Session session("session-" + std::to_string(i));
+    session.set_user("ann").add_message("user", "What is the tide at noon?");
+    for (int message = 0; message < 8; ++message)
+      session.add_message("assistant", json::value(std::string(message_bytes / 8, 'x')));
+    run(writer->save(session)).value();
+  }
+  run(writer->close()).value();
+  const auto reader = open();
+  faults->bytes_read = 0;
+  const auto page = run(reader->list()).value();
+  const std::uint64_t bytes = faults->bytes_read;
+  REQUIRE(page.items.size() == kSessions);
+  CHECK(page.items[0].title == "What is the tide at noon?");
+  CHECK(page.items[0].message_count == 9);
+  CHECK(page.items[0].user_id == "ann");
+  run(reader->close()).value();
+  return bytes;
+}
+
+template <class Store>
+void check_listing() {
+  const std::uint64_t small = bytes_of_listing<Store>(std::size_t{64} << 10);
+  const std::uint64_t large = bytes_of_listing<Store>(std::size_t{1} << 20);
+  MESSAGE("bytes read for a session: ", small / kSessions, " of 64 KiB, ", large / kSessions, " of 1 MiB");
+  CHECK(large <= small + kSessions * 64);
+  CHECK(large < kSessions * (std::uint64_t{32} << 10));
+}
+
+}  // namespace
+
+TEST_CASE("O9 the bytes that a listing reads do not grow with the sessions, in file:") {
+  check_listing<filesystem::FilesystemStore>();
+}
+
+TEST_CASE("O9 the bytes that a listing reads do not grow with the sessions, in jsondir:") {
+  check_listing<json_directory::JsonDirectoryStore>();
+}

@@ -1,0 +1,298 @@
+#include "json_directory_fixture.hpp"
+
+#include "backends/json_directory/layout.hpp"
+
+#include <doctest/doctest.h>
+
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+extern char** environ;
+
+namespace sessile::json_directory {
+namespace {
+
+using testing::conversation;
+using testing::Fixture;
+using testing::os_error;
+namespace errc = boost::system::errc;
+
+/// The process dies at the entry of its n-th call that changes something: nothing after it happens.
+class Death {
+ public:
+  Death(Fixture& fixture, int after) : fixture_(fixture) {
+    fixture.faults->before = [this, after](const std::string&, const std::string&) {
+      return calls++ >= after ? os_error(errc::io_error) : boost::system::error_code();
+    };
+  }
+  ~Death() { fixture_.faults->before = nullptr; }
+  Death(const Death&) = delete;
+  Death& operator=(const Death&) = delete;
+  int calls = 0;
+
+ private:
+  Fixture& fixture_;
+};
+
+/// Lists agree with what is loaded: each session under its agent, and under no other.
+void check_listings(Fixture& f) {
+  f.reopen();
+  const auto all = f.list();
+  CHECK(all.unreadable.empty());
+  std::size_t by_agent = 0;
+  for (const std::string agent : {"a", "b"}) {
+    for (const SessionSummary& summary : f.list_agent(agent).items) {
+      CHECK(summary.agent_id == AgentId(agent));
+      CHECK(f.load(summary.id.str()).value()->agent_id == AgentId(agent));
+      ++by_agent;
+    }
+  }
+  CHECK(by_agent == all.items.size());
+}
+
+}  // namespace
+
+TEST_CASE("A session whose creation is cut off at any call is whole or absent") {
+  for (int after = 0;; ++after) {
+    Fixture f;
+    CAPTURE(after);
+    bool acknowledged = false;
+    int calls = 0;
+    {
+      Death death(f, after);
+      acknowledged = f.save(conversation("s", "a", 2)).has_value();
+      calls = death.calls;
+    }
+    check_listings(f);
+    const auto loaded = f.load("s");
+    CHECK((loaded || loaded.error().code() == Errc::not_found));
+    if (acknowledged) CHECK(loaded);
+    if (loaded) CHECK((*loaded)->messages.size() == 2);
+    REQUIRE(f.save(conversation("s", "b", 3)));
+    check_listings(f);
+    CHECK(f.load("s").value()->messages.size() == 3);
+    if (calls <= after) break;
+  }
+}
+
+TEST_CASE("A session that moves to another agent is under one of them, wherever the move is cut off") {
+  for (int after = 0;; ++after) {
+    Fixture f;
+    CAPTURE(after);
+    REQUIRE(f.save(conversation("s", "a", 2)));
+    bool acknowledged = false;
+    int calls = 0;
+    {
+      Death death(f, after);
+      acknowledged = f.save(conversation("s", "b", 2)).has_value();
+      calls = death.calls;
+    }
+    check_listings(f);
+    CHECK(f.list().items.size() == 1);
+    if (acknowledged) CHECK(f.load("s").value()->agent_id == AgentId("b"));
+    if (calls > after) continue;
+    CHECK_FALSE(f.indexed("a", "s"));
+    break;
+  }
+}
+
+TEST_CASE("A removal that is cut off at any call has happened or not") {
+  for (int after = 0;; ++after) {
+    Fixture f;
+    CAPTURE(after);
+    REQUIRE(f.save(conversation("s", "a", 2)));
+    bool acknowledged = false;
+    int calls = 0;
+    {
+      Death death(f, after);
+      acknowledged = blocking::remove(*f.store, "s").has_value();
+      calls = death.calls;
+    }
+    check_listings(f);
+    if (acknowledged) CHECK(f.load("s").error().code() == Errc::not_found);
+    if (calls <= after) break;
+  }
+}
+
+TEST_CASE("An append or compaction that is cut off at any call keeps all that was acknowledged") {
+  for (const std::size_t size : {100, 40000}) {
+    for (int after = 0;; ++after) {
+      Fixture f;
+      CAPTURE(after);
+      CAPTURE(size);
+      REQUIRE(f.save(conversation("s", "a", 1, size)));
+      for (int i = 0; size > 1000 && i < 2; ++i) {
+        Session changed = *f.load("s").value();
+        changed.messages[0].content = std::string(size, static_cast<char>('a' + i));
+        REQUIRE(f.save(changed));
+      }
+      f.faults->longest_write = 64;
+      bool acknowledged = false;
+      int calls = 0;
+      {
+        Death death(f, after);
+        acknowledged = f.append("s", std::string(200, 'x')).has_value();
+        calls = death.calls;
+      }
+      f.faults->longest_write = SIZE_MAX;
+      check_listings(f);
+      const std::size_t messages = f.load("s").value()->messages.size();
+      CHECK((acknowledged ? messages == 2 : messages >= 1));
+      REQUIRE(f.append("s", "next"));
+      CHECK(f.load("s").value()->messages.size() == messages + 1);
+      if (calls <= after) break;
+      if (after > 30) after += 97;
+    }
+  }
+}
+
+TEST_CASE("After a failed sync the outcome is unknown, and the next write makes a new file") {
+  Fixture f;
+  REQUIRE(f.save(conversation("s", "a", 1)));
+  REQUIRE(f.append("s", "settled"));
+  const auto before = f.store;
+  f.faults->before = [](const std::string& call, const std::string& name) {
+    return call == "sync" && name == "s.jsonl" ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  CHECK(f.append("s", "unknown").error().code() == Errc::indeterminate);
+  // Any sync of that file still fails: a write that retried it would too.
+  f.reopen();
+  REQUIRE(f.append("s", "next"));
+  f.faults->before = nullptr;
+  const auto loaded = f.load("s").value();
+  CHECK(loaded->messages.back().content == json::value("next"));
+  CHECK(loaded->messages.size() == 4);
+  REQUIRE(f.append("s", "after"));
+}
+
+TEST_CASE("A write that finds no room leaves the session as it was") {
+  for (const std::string failing : {"write", "create", "sync"}) {
+    Fixture f;
+    REQUIRE(f.save(conversation("s", "a", 1)));
+    const std::string bytes = f.content("s");
+    f.faults->before = [&](const std::string& call, const std::string&) {
+      return call == failing ? os_error(errc::no_space_on_device) : boost::system::error_code();
+    };
+    CHECK(f.save(conversation("t", "a", 1)).error().code() == Errc::unavailable);
+    if (failing == "write") {
+      CHECK(f.append("s", "x").error().code() == Errc::unavailable);
+      CHECK(f.save(conversation("s", "a", 5)).error().code() == Errc::unavailable);
+    }
+    f.faults->before = nullptr;
+    CHECK(f.load("s").value()->messages.size() == 1);
+    CHECK(f.load("t").error().code() == Errc::not_found);
+    CHECK(f.list().items.size() == 1);
+  }
+}
+
+TEST_CASE("Writes that promise less sync nothing, and a later one or flush makes up for it") {
+  for (const bool by_flush : {false, true}) {
+    Fixture f;
+    REQUIRE(f.save(conversation("first", "x", 1)));
+    std::vector<std::string> synced;
+    f.faults->before = [&](const std::string& call, const std::string& name) {
+      if (call.starts_with("sync")) synced.push_back(name);
+      return boost::system::error_code();
+    };
+    const SaveOptions weak = SaveOptions().durability(Durability::process);
+    REQUIRE(f.save(conversation("s", "x", 1), weak));
+    REQUIRE(f.append("s", "more", AppendOptions().durability(Durability::process)));
+    CHECK(synced.empty());
+    if (by_flush) {
+      REQUIRE(blocking::flush(*f.store));
+    } else {
+      REQUIRE(f.append("s", "strong"));
+    }
+    for (const std::string name : {"s.jsonl", "sessions", "x"}) {
+      CAPTURE(name);
+      CHECK(std::count(synced.begin(), synced.end(), name) == 1);
+    }
+    synced.clear();
+    REQUIRE(blocking::flush(*f.store));
+    if (by_flush) CHECK(synced.empty());
+  }
+}
+
+TEST_CASE("A lost or wrong index is made anew from the logs") {
+  Fixture f;
+  for (int i = 0; i < 5; ++i)
+    REQUIRE(f.save(conversation("s" + std::to_string(i), i < 3 ? "a" : "b", 1)));
+  std::filesystem::remove(f.root() / "agents" / "a" / "s0");
+  std::filesystem::remove_all(f.root() / "agents" / "b");
+  std::ofstream(f.root() / "agents" / "a" / "s4");
+  std::ofstream(f.root() / "agents" / "a" / "gone");
+  std::ofstream(f.root() / "sessions" / "s1.jsonl.tmp.1234.0123456789abcdef");
+  CHECK(f.list_agent("a").items.size() == 2);
+  Layout layout(storage::real_file_system(), f.root(), MissingPlace::refuse);
+  const auto repair = rebuild_index(*layout.open_to_write().value(), LockPrimitive::automatic, Limits());
+  REQUIRE(repair);
+  CHECK(repair->added == 3);
+  CHECK(repair->dropped == 2);
+  CHECK(repair->busy == 0);
+  CHECK(repair->unreadable.empty());
+  CHECK(f.list_agent("a").items.size() == 3);
+  CHECK(f.list_agent("b").items.size() == 2);
+  CHECK_FALSE(std::filesystem::exists(f.root() / "sessions" / "s1.jsonl.tmp.1234.0123456789abcdef"));
+}
+
+constexpr int kProcesses = 4;
+constexpr int kAppends = 100;
+
+// The child of the test below: run only by it, in a process of its own.
+TEST_CASE("child: appends to one session" * doctest::skip()) {
+  const char* root = std::getenv("SESSILE_TEST_ROOT");
+  REQUIRE(root);
+  const std::string self = std::getenv("SESSILE_TEST_SELF");
+  auto store = make_json_directory_store(root, LockOptions().timeout(std::chrono::minutes(5))).value();
+  for (int i = 0; i < kAppends; ++i) {
+    const Message message("user", json::value(self + " " + std::to_string(i)));
+    REQUIRE(blocking::append(*store, "shared", {message}, AppendOptions().durability(Durability::process)));
+  }
+}
+
+TEST_CASE("O7 several processes that append to one session lose nothing, while others read it") {
+  Fixture f;
+  REQUIRE(f.save(conversation("shared", "a", 0)));
+  ::setenv("SESSILE_TEST_ROOT", f.root().c_str(), 1);
+  std::vector<pid_t> children;
+  for (int i = 0; i < kProcesses; ++i) {
+    ::setenv("SESSILE_TEST_SELF", std::to_string(i).c_str(), 1);
+    std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+    std::string test = "-tc=child: appends*";
+    std::string no_skip = "--no-skip";
+    char* arguments[] = {program.data(), test.data(), no_skip.data(), nullptr};
+    pid_t child = 0;
+    REQUIRE(::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ) == 0);
+    children.push_back(child);
+  }
+  std::size_t seen = 0;
+  while (!children.empty()) {
+    const auto loaded = f.load("shared");
+    REQUIRE(loaded);
+    CHECK((*loaded)->messages.size() >= seen);
+    seen = (*loaded)->messages.size();
+    const auto page = f.list();
+    CHECK(page.unreadable.empty());
+    REQUIRE(page.items.size() == 1);
+    int status = 0;
+    if (::waitpid(children.back(), &status, WNOHANG) == 0) continue;
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+    children.pop_back();
+  }
+  std::map<std::string, int> next;
+  const auto loaded = f.load("shared").value();
+  CHECK(loaded->messages.size() == kProcesses * kAppends);
+  for (const Message& message : loaded->messages) {
+    const std::string text(message.content.as_string().c_str());
+    const std::size_t space = text.find(' ');
+    CHECK(std::stoi(text.substr(space)) == next[text.substr(0, space)]++);
+  }
+  CHECK(next.size() == kProcesses);
+}
+
+}  // namespace sessile::json_directory
