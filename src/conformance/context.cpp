@@ -59,7 +59,7 @@ Context::~Context() {
   }
   if (hung_) new std::shared_ptr<asio::io_context>(io_);
   io_.reset();
-  if (!hung_) return;
+  if (!left_behind_) return;
   for (auto& handle : handles_)
     (void)handle.release();
 }
@@ -132,15 +132,19 @@ Session Context::saved(Subject& store, std::string_view suffix) {
   return made;
 }
 
+void Context::leave_behind() {
+  left_behind_ = true;
+  new std::shared_ptr<asio::io_context>(std::move(io_));
+  io_ = std::make_shared<asio::io_context>();
+}
+
 void Context::run_until(const std::function<bool()>& done) {
   const auto end = std::chrono::steady_clock::now() + deadline_;
   while (!done()) {
     io_->restart();
     io_->run_one_until(std::min(end, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
     if (done() || std::chrono::steady_clock::now() < end) continue;
-    hung_ = true;
-    new std::shared_ptr<asio::io_context>(std::move(io_));
-    io_ = std::make_shared<asio::io_context>();
+    leave_behind();
     throw Failure(hang(deadline_));
   }
 }
@@ -159,7 +163,7 @@ void Context::together(std::vector<asio::awaitable<void>> work) {
     asio::co_spawn(*pool, std::move(one), [crew](std::exception_ptr thrown) { crew->finished(thrown); });
   }
   if (!crew->wait(deadline_)) {
-    hung_ = true;
+    leave_behind();
     (void)pool.release();  // its threads may be blocked for ever: joining them would hang as well
     throw Failure(hang(deadline_));
   }

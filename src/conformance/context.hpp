@@ -99,6 +99,9 @@ class Context {
   /// Runs io() until `done`; a hang is a failure.
   void run_until(const std::function<bool()>& done);
 
+  /// Gives up the loop and the handles, which another thread may still be using: they are never destroyed.
+  void leave_behind();
+
   /// Removes what the behaviour made. Errors are of no interest: what is left was the behaviour's to find.
   void clean_up() noexcept;
 
@@ -113,7 +116,7 @@ class Context {
   std::vector<std::unique_ptr<Subject>> handles_;
   std::vector<SessionId> made_;
   std::vector<SessionId> corrupted_;
-  bool hung_ = false;
+  bool left_behind_ = false;
 };
 
 /// One row of the table of behaviours.

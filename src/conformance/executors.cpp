@@ -43,36 +43,54 @@ asio::awaitable<void> visit(Subject* store, Session session, AgentId agent, Wher
   expect("a removal to resume on the caller's executor", at_home());
 }
 
+/// Where a coroutine resumed on a thread that is nobody's, that thread may still be using what it was started
+/// on.
+template <class Check>
+void or_leave_behind(Context& c, Check check) {
+  try {
+    check();
+  } catch (const Failure&) {
+    c.leave_behind();
+    throw;
+  }
+}
+
 void on_io_context(Context& c) {
   Subject& store = c.open();
   const std::thread::id here = std::this_thread::get_id();
-  c.run(visit(&store, c.session(), c.agent(), [here] { return std::this_thread::get_id() == here; }));
+  or_leave_behind(c, [&] {
+    c.run(visit(&store, c.session(), c.agent(), [here] { return std::this_thread::get_id() == here; }));
+  });
 }
 
-/// Runs visit() on `executor`, which is one of a pool's.
-template <class Executor>
-void on_pool_executor(Context& c, Subject& store, Executor executor) {
+/// Runs visit() on what `executor_of` makes of a pool.
+template <class ExecutorOf>
+void on_pool_executor(Context& c, ExecutorOf executor_of) {
+  Subject& store = c.open();
+  auto pool = std::make_unique<asio::thread_pool>(3);
+  const auto executor = executor_of(*pool);
   auto thrown = std::make_shared<std::promise<void>>();
   std::future<void> done = thrown->get_future();
   asio::co_spawn(
       executor,
       visit(&store, c.session(), c.agent(), [executor] { return executor.running_in_this_thread(); }),
       [thrown](std::exception_ptr what) { what ? thrown->set_exception(what) : thrown->set_value(); });
-  if (done.wait_for(c.deadline()) != std::future_status::ready)
-    throw Failure("expected an outcome, got none in time");
-  done.get();
+  or_leave_behind(c, [&] {
+    asio::thread_pool* const used = pool.release();
+    if (done.wait_for(c.deadline()) != std::future_status::ready)
+      fail("visiting", "an outcome", "none in time");
+    done.get();
+    pool.reset(used);
+  });
+  pool->join();
 }
 
 void on_pool(Context& c) {
-  asio::thread_pool pool(3);
-  on_pool_executor(c, c.open(), pool.get_executor());
-  pool.join();
+  on_pool_executor(c, [](asio::thread_pool& pool) { return pool.get_executor(); });
 }
 
 void on_strand(Context& c) {
-  asio::thread_pool pool(3);
-  on_pool_executor(c, c.open(), asio::make_strand(pool.get_executor()));
-  pool.join();
+  on_pool_executor(c, [](asio::thread_pool& pool) { return asio::make_strand(pool.get_executor()); });
 }
 
 template <class T>
