@@ -52,12 +52,11 @@ Context::Context(Harness harness, SubjectFactory subjects, std::chrono::seconds 
 // Coroutines refer to the handles, so they go first. What hangs may yet be resumed: it is left behind, loop
 // and all. So is a loop that still has work: a thread of the store may be about to post to it.
 Context::~Context() {
-  if (!hung_) {
+  if (!left_behind_) {
     io_->restart();
     io_->run_for(deadline_);
-    hung_ = !io_->stopped();
+    if (!io_->stopped()) leave_behind();
   }
-  if (hung_) new std::shared_ptr<asio::io_context>(io_);
   io_.reset();
   if (!left_behind_) return;
   for (auto& handle : handles_)
