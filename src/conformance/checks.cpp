@@ -1,5 +1,7 @@
 #include "conformance/checks.hpp"
 
+#include <boost/json/serialize.hpp>
+
 #include <bit>
 
 namespace sessile::conformance {

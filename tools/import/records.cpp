@@ -49,7 +49,8 @@ std::size_t object_length(std::string_view text) {
 std::string reason_of(const Error& error) {
   std::string reason = error.detail().empty() ? std::string(name(error.code())) : error.detail();
   constexpr std::string_view kFirstLine = "line 1, ";
-  if (const std::size_t at = reason.find(kFirstLine); at != std::string::npos) reason.erase(at, kFirstLine.size());
+  if (const std::size_t at = reason.find(kFirstLine); at != std::string::npos)
+    reason.erase(at, kFirstLine.size());
   return reason;
 }
 
