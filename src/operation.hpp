@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,6 +31,7 @@ class Call {
   std::chrono::milliseconds timeout{0};
   std::uint64_t bytes = 0;
   bool writes = false;
+  std::optional<Error> refusal;  // what the checks of the arguments found
 };
 
 /// Joins an operation's own cancellation with its caller's and with its timeout. Used on one strand only, but
@@ -155,6 +157,8 @@ Async<T> run_operation(std::shared_ptr<StoreCore> core, [[maybe_unused]] std::sh
   auto ticket = core->enter();
   if (!ticket) {
     result = ticket.error();
+  } else if (call.refusal) {
+    result = *call.refusal;
   } else if (call.writes && core->options.access() == Access::read_only) {
     result = Error(Errc::unsupported, "the store was opened read-only");
   } else {

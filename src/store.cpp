@@ -85,12 +85,6 @@ Async<void> check_somewhere(const detail::StoreCore& core, bool large, Check che
   co_return co_await storage::run_on(core.executor, [&check](storage::CommitGate&) { return check(); });
 }
 
-/// An operation that fails its check before anything else.
-template <class T>
-Async<T> refused(Error error) {
-  co_return error;
-}
-
 }  // namespace
 
 SessionStore::SessionStore(OpenOptions options, Capabilities capabilities)
@@ -170,6 +164,7 @@ class Operations {
       co_await core->closed();
       co_return success();
     }
+    const auto started = std::chrono::steady_clock::now();
     co_await core->drained();
     Result<void> result;
     try {
@@ -178,7 +173,9 @@ class Operations {
       result = error_from(std::current_exception());
     }
     core->finish_close();
-    if (!result) result = annotated(result.error(), Call("close"), *core);
+    const Call call("close");
+    if (!result) result = annotated(result.error(), call, *core);
+    if (core->options.observer()) tell_observer(*core, call, started, result);
     co_return result;
   }
 };
@@ -189,14 +186,13 @@ Async<Written> SessionStore::save(SessionPtr session, SaveOptions options) {
   detail::Call call("save");
   call.timeout = options.timeout();
   call.writes = true;
-  if (session == nullptr) {
-    return refused<Written>(
-        detail::annotated(Error(Errc::invalid_argument, "there is no session to save"), call, *core_));
+  Result<void> checked = Error(Errc::invalid_argument, "there is no session to save");
+  if (session != nullptr) {
+    call.key = session->id.str();
+    checked = check_names(*session);
   }
-  call.key = session->id.str();
-  Result<void> checked = check_names(*session);
   if (checked) checked = settle_durability(options, core_->capabilities);
-  if (!checked) return refused<Written>(detail::annotated(checked.error(), call, *core_));
+  if (!checked) call.refusal = checked.error();
   auto start = [this, session = std::move(session), options](detail::Call& c) mutable {
     return detail::Operations::save(this, &c, std::move(session), options);
   };
@@ -211,9 +207,7 @@ Async<SessionPtr> SessionStore::load(SessionId id, LoadOptions options) {
   detail::Call call("load");
   call.key = id.str();
   call.timeout = options.timeout();
-  if (auto checked = check(id); !checked) {
-    return refused<SessionPtr>(detail::annotated(checked.error(), call, *core_));
-  }
+  if (auto checked = check(id); !checked) call.refusal = checked.error();
   auto start = [this, id = std::move(id), options](detail::Call&) mutable {
     return detail::Operations::load(this, std::move(id), options);
   };
@@ -223,9 +217,7 @@ Async<SessionPtr> SessionStore::load(SessionId id, LoadOptions options) {
 Async<Page<SessionSummary>> SessionStore::list(ListQuery query) {
   detail::Call call("list");
   call.timeout = query.timeout();
-  if (auto checked = check_query(query); !checked) {
-    return refused<Page<SessionSummary>>(detail::annotated(checked.error(), call, *core_));
-  }
+  if (auto checked = check_query(query); !checked) call.refusal = checked.error();
   auto start = [this, query = std::move(query)](detail::Call&) mutable {
     return detail::Operations::list(this, std::move(query));
   };
@@ -240,7 +232,7 @@ Async<void> SessionStore::remove(SessionId id, RemoveOptions options) {
   call.writes = true;
   Result<void> checked = check(id);
   if (checked) checked = settle_durability(options, core_->capabilities);
-  if (!checked) return refused<void>(detail::annotated(checked.error(), call, *core_));
+  if (!checked) call.refusal = checked.error();
   auto start = [this, id = std::move(id), options](detail::Call&) mutable {
     return detail::Operations::remove(this, std::move(id), options);
   };
@@ -252,9 +244,7 @@ Async<AgentSessions> SessionStore::list_for_agent(AgentId agent, ListQuery query
   call.key = agent.str();
   call.timeout = query.timeout();
   query.agent(agent);
-  if (auto checked = check_query(query); !checked) {
-    return refused<AgentSessions>(detail::annotated(checked.error(), call, *core_));
-  }
+  if (auto checked = check_query(query); !checked) call.refusal = checked.error();
   auto start = [this, agent = std::move(agent), query = std::move(query)](detail::Call&) mutable {
     return detail::Operations::list_for_agent(this, std::move(agent), std::move(query));
   };
@@ -269,7 +259,7 @@ Async<SessionPtr> SessionStore::update(SessionId id, Mutation mutation, UpdateOp
   call.writes = true;
   Result<void> checked = check(id);
   if (checked) checked = settle_durability(options, core_->capabilities);
-  if (!checked) return refused<SessionPtr>(detail::annotated(checked.error(), call, *core_));
+  if (!checked) call.refusal = checked.error();
   auto start = [this, id = std::move(id), mutation = std::move(mutation), options](detail::Call&) mutable {
     return detail::Operations::update(this, std::move(id), std::move(mutation), options);
   };
@@ -292,7 +282,7 @@ Async<Written> SessionStore::append(SessionId id, std::vector<Message> messages,
     checked = Error(Errc::unsupported, "this backend does not remember idempotency keys");
   }
   if (checked) checked = settle_durability(options, core_->capabilities);
-  if (!checked) return refused<Written>(detail::annotated(checked.error(), call, *core_));
+  if (!checked) call.refusal = checked.error();
   auto start = [this, id = std::move(id), messages = std::move(messages), options](detail::Call& c) mutable {
     return detail::Operations::append(this, &c, std::move(id), std::move(messages), std::move(options));
   };

@@ -310,7 +310,12 @@ TEST_CASE("The observer sees each operation once, with its outcome") {
   auto store = memory(std::move(options));
   blocking::save(*store, Session("a")).value();
   blocking::load(*store, "b").ignore();
-  CHECK(seen == std::vector<std::string>{"save a 1", "load b not_found"});
+  blocking::load(*store, "").ignore();
+  blocking::save(*store, SessionPtr()).ignore();
+  blocking::close(*store).value();
+  blocking::load(*store, "").ignore();
+  CHECK(seen == std::vector<std::string>{"save a 1", "load b not_found", "load  invalid_argument",
+                                         "save  invalid_argument", "close  0", "load  closed"});
 }
 
 TEST_CASE("A store opened read-only refuses to write") {
