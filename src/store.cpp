@@ -186,11 +186,10 @@ Async<Written> SessionStore::save(SessionPtr session, SaveOptions options) {
   detail::Call call("save");
   call.timeout = options.timeout();
   call.writes = true;
-  Result<void> checked = Error(Errc::invalid_argument, "there is no session to save");
-  if (session != nullptr) {
-    call.key = session->id.str();
-    checked = check_names(*session);
-  }
+  if (session != nullptr) call.key = session->id.str();
+  Result<void> checked = session != nullptr
+                             ? check_names(*session)
+                             : Result<void>(Error(Errc::invalid_argument, "there is no session to save"));
   if (checked) checked = settle_durability(options, core_->capabilities);
   if (!checked) call.refusal = checked.error();
   auto start = [this, session = std::move(session), options](detail::Call& c) mutable {
