@@ -52,7 +52,7 @@ void print_row(const SessionSummary& summary) {
   const std::string id = visible(summary.id.str());
   const std::string count = std::to_string(summary.message_count);
   std::string line = id + std::string(36 - std::min<std::size_t>(36, width(id)), ' ') + "  ";
-  line += padded(summary.updated_at.text(), 19).substr(0, 19) + "  ";
+  line += padded(summary.updated_at.text().substr(0, 19), 19) + "  ";
   line += padded(visible(summary.agent_id.str()), 12) + "  ";
   line += std::string(8 - std::min<std::size_t>(8, count.size()), ' ') + count + "  ";
   line += shortened(visible(summary.title), 60);
