@@ -1,4 +1,6 @@
 // The interface's own rows of the behaviours: P1, P2, P7, P10 and P11.
+#include "support/temporary_directory.hpp"
+
 #include <sessile/sessile.hpp>
 
 #include <doctest/doctest.h>
@@ -79,17 +81,13 @@ class OwnStore final : public SessionStore {
 
 class Scratch {
  public:
-  Scratch() : path_(std::filesystem::temp_directory_path() / ("sessile-rows-" + SessionId::random().str())) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const noexcept { return path_; }
+  const std::filesystem::path& path() const noexcept { return place_.path(); }
   StorePtr open(const std::string& parameters = "", OpenOptions options = OpenOptions()) const {
-    return open_store("file:" + path_.string() + parameters, std::move(options)).value();
+    return open_store("file:" + path().string() + parameters, std::move(options)).value();
   }
 
  private:
-  std::filesystem::path path_;
+  const testing::TemporaryDirectory place_;
 };
 
 }  // namespace
