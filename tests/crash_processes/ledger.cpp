@@ -77,6 +77,12 @@ std::string Ledger::fault() const {
   return text_.data();
 }
 
+void Acknowledged::put_back(Account& account) const noexcept {
+  if (account.acknowledged != operations) account.revision = kUnknownRevision;
+  account.acknowledged = operations;
+  account.appends_acknowledged = appends;
+}
+
 Writer::Writer(StorePtr store, Ledger& ledger, std::uint64_t seed, int number)
     : store_(std::move(store)),
       ledger_(ledger),
@@ -221,21 +227,20 @@ std::string Writer::settle() {
   } else if (loaded.error().code() != Errc::not_found) {
     return "after a kill: " + loaded.error().message();
   }
-  const Expected old = expected(acknowledged);
-  if (found == old) {
-    if (revision != account_.revision) return "an acknowledged write's revision is another one now";
-    account_.started = acknowledged;
-    return {};
-  }
-  if (started > acknowledged && found == expected(started)) {
-    // The creation of a session starts anew.
-    if (found.present && old.present && revision != account_.revision + 1) return "a revision was left out";
-    account_.acknowledged = started;
+  for (std::uint64_t done = acknowledged; done <= started; ++done) {
+    if (found != expected(done)) continue;
+    const std::uint64_t known = account_.revision;
+    if (done == acknowledged && known != kUnknownRevision && revision != known) {
+      return "an acknowledged write's revision is another one now";
+    }
+    account_.acknowledged = done;
+    account_.started = done;
     account_.revision = revision;
     return {};
   }
-  return "writer " + std::to_string(number_) + ": found " + text(found) + ", acknowledged was " + text(old) +
-         (started > acknowledged ? ", begun " + text(expected(started)) : std::string(", nothing was begun"));
+  return "writer " + std::to_string(number_) + ": found " + text(found) + ", but operation " +
+         std::to_string(acknowledged) + " was acknowledged: " + text(expected(acknowledged)) + ", and " +
+         std::to_string(started) + " begun: " + text(expected(started));
 }
 
 std::string check_shared(SessionStore& store, const Ledger& ledger, int writers) {

@@ -17,8 +17,11 @@ using StorePtr = std::shared_ptr<SessionStore>;
 
 inline constexpr int kMostWriters = 4;
 
+/// Account::revision when it was not noted.
+inline constexpr std::uint64_t kUnknownRevision = ~std::uint64_t{0};
+
 /// What one writer has begun and what was acknowledged to it. It lives in memory shared with the parent, so
-/// that it outlasts the writer. Invariant: acknowledged <= started <= acknowledged + 1.
+/// that it outlasts the writer. Invariant: acknowledged <= started.
 class Account {
  public:
   Account() {}
@@ -27,6 +30,19 @@ class Account {
   std::atomic<std::uint64_t> revision{0};  ///< that the last acknowledged operation returned; 0: it removed
   std::atomic<std::uint64_t> appends_started{0};
   std::atomic<std::uint64_t> appends_acknowledged{0};
+};
+
+/// The acknowledgements up to one moment. A file system that was shut down may still answer a sync with
+/// success (XFS does, of a directory): what is acknowledged after the power went is no promise.
+class Acknowledged {
+ public:
+  explicit Acknowledged(const Account& account) noexcept
+      : operations(account.acknowledged), appends(account.appends_acknowledged) {}
+  /// Forgets the later ones. The writer must be dead.
+  void put_back(Account& account) const noexcept;
+
+  std::uint64_t operations;
+  std::uint64_t appends;
 };
 
 class Ledger {
@@ -73,10 +89,12 @@ class Writer {
   /// What the session must be after `operations` of them.
   Expected expected(std::uint64_t operations) const;
 
+  /// What the operation of this number does to a session in this state.
+  Step step(std::uint64_t operation, const Expected& before) const;
+
   SessionId id() const;
 
  private:
-  Step step(std::uint64_t operation, const Expected& before) const;
   Expected after(std::uint64_t operation, Expected before) const;
   Result<std::uint64_t> perform(std::uint64_t operation, const Expected& before);
   Result<Written> save(const Expected& next, bool creates);
