@@ -104,7 +104,7 @@ asio::awaitable<void> every_call_shape(StorePtr store) {
   CHECK((co_await exists(store, "a")).value());
   CHECK((co_await fork(store, "a", "f")).value()->parent_id == SessionId("a"));
   CHECK((co_await move_to_project(store, "f", "p")).value()->project_id == "p");
-  CHECK((co_await since(store, TimePoint(0us))).value().size() == 3);
+  CHECK((co_await since(store, TimePoint(0us))).value().items.size() == 3);
   (co_await create(store, Session("n"))).value();
   (co_await store->close()).value();
 }
