@@ -16,6 +16,10 @@ double rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
+double fraction(double share) {
+  return std::round(share * 1e6) / 1e6;
+}
+
 void put_latencies(json::object& object, const Latencies& latencies) {
   object["p50_us"] = rounded(latencies.p50_us);
   object["p90_us"] = rounded(latencies.p90_us);
@@ -32,6 +36,26 @@ json::object latencies_object(const Latencies& latencies) {
   return object;
 }
 
+std::string_view text_of(LockSource source) {
+  return source == LockSource::events ? "events" : "mutations";
+}
+
+/// All null when nothing is known of locks; from mutations only what can be seen from outside.
+void put_lock(json::object& object, const Outcome& outcome) {
+  const bool known = outcome.lock_source != LockSource::none;
+  const bool told = outcome.lock_source == LockSource::events;
+  const LockFigures& lock = outcome.lock;
+  object["locks_from"] = known ? json::value(text_of(outcome.lock_source)) : json::value();
+  object["wait"] = known ? json::value(latencies_object(lock.wait)) : json::value();
+  object["hold"] = known ? json::value(latencies_object(lock.hold)) : json::value();
+  object["handover"] = told ? json::value(latencies_object(lock.handover)) : json::value();
+  object["wasted_us"] = told ? json::value(rounded(lock.wasted_us)) : json::value();
+  object["wasted_share"] = told ? json::value(fraction(lock.wasted_share)) : json::value();
+  object["held_share"] = told ? json::value(fraction(lock.held_share)) : json::value();
+  object["overtakings"] = told ? json::value(lock.overtakings) : json::value();
+  if (outcome.locks_untold > 0) object["locks_untold"] = outcome.locks_untold;
+}
+
 json::array runs_array(const std::vector<Outcome>& runs) {
   json::array array;
   for (const auto& run : runs) {
@@ -40,6 +64,7 @@ json::array runs_array(const std::vector<Outcome>& runs) {
     put_latencies(object, run.all);
     object["jain"] = rounded(run.jain);
     object["failed"] = run.failed;
+    if (run.lock_source == LockSource::events) object["wasted_share"] = fraction(run.lock.wasted_share);
     array.push_back(std::move(object));
   }
   return array;
@@ -50,6 +75,15 @@ json::array timeline_array(const std::vector<TimelinePoint>& points) {
   for (const auto& point : points) {
     array.push_back(json::array{point.writer, rounded(point.start_us), rounded(point.end_us),
                                 point.is_read ? "read" : "write"});
+  }
+  return array;
+}
+
+json::array holders_array(const std::vector<HoldPoint>& points) {
+  json::array array;
+  for (const auto& point : points) {
+    array.push_back(json::array{point.process, rounded(point.requested_us), rounded(point.acquired_us),
+                                rounded(point.released_us)});
   }
   return array;
 }
@@ -66,6 +100,7 @@ void put_config(json::object& object, const RunConfig& config) {
   object["waiting"] = config.waiting;
   object["reads"] = config.reads;
   object["think_us"] = config.think_us;
+  if (config.workload == "contention") object["operation"] = config.operation;
   if (config.is_rival()) object["drive"] = config.drive;
   if (config.workload == "append") {
     object["base_bytes"] = config.base_bytes;
@@ -117,6 +152,7 @@ json::object to_json(const Measurement& measurement) {
   object["failed"] = outcome.failed;
   object["failed_warm_up"] = outcome.failed_warm_up;
   object["jain"] = rounded(outcome.jain);
+  if (measurement.config.holds > 0) put_lock(object, outcome);
   if (!outcome.errors.empty()) {
     json::object errors;
     for (const auto& [kind, count] : outcome.errors)
@@ -132,6 +168,7 @@ json::object to_json(const Measurement& measurement) {
   }
   if (measurement.runs.size() > 1) object["runs"] = runs_array(measurement.runs);
   if (!outcome.timeline.empty()) object["timeline"] = timeline_array(outcome.timeline);
+  if (!outcome.holders.empty()) object["holders"] = holders_array(outcome.holders);
   object["environment"] = environment(directory_shown(measurement.config));
   return object;
 }

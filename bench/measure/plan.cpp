@@ -115,8 +115,10 @@ void WriterPlan::plan_contention() {
     step_.id = key_id(config_, key);
     return;
   }
-  step_.kind = StepKind::save;
+  step_.kind = config_.operation == "update" ? StepKind::update : StepKind::save;
   step_.session = shared_->sample(static_cast<std::size_t>(key), random() % shared_->variants());
+  step_.id = step_.session->id;
+  step_.number = count_++;
 }
 
 const Step& WriterPlan::next() {

@@ -1,5 +1,6 @@
 #include "bench/measure/worker.hpp"
 
+#include "bench/measure/recorder.hpp"
 #include "bench/measure/writers.hpp"
 
 #include <sessile/blocking.hpp>
@@ -54,6 +55,7 @@ class Worker {
   Result<void> work_on_store() {
     OpenOptions options;
     if (const auto durability = durability_of(config_.durability)) options.durability(*durability);
+    if (config_.holds > 0) options.lock_observer(HoldRecorder(run_, process_));
     auto opened = open_store(config_.store, std::move(options));
     if (!opened) return opened.error();
     const auto& store = *opened;
