@@ -15,9 +15,11 @@ constexpr std::uint64_t kHolds = std::uint64_t{1} << 18U;
 
 void RunConfig::fill_in_defaults() noexcept {
   if (workload == "same" || workload == "contention") holds = kHolds;
+  // A place for each process.
+  if (workload == "takeover") holds = processes;
   if (bytes == 0) bytes = workload == "append" ? 512 : 16384;
   if (sessions == 0) {
-    if (workload == "same" || workload == "contention") {
+    if (workload == "same" || workload == "contention" || workload == "takeover") {
       sessions = 1;
     } else if (workload == "load") {
       sessions = 256;

@@ -19,7 +19,7 @@ class RunConfig {
  public:
   RunConfig() {}
 
-  std::string workload = "save";   ///< save, same, append, load, list_for_agent, contention
+  std::string workload = "save";   ///< save, same, append, load, list_for_agent, contention, takeover
   std::string engine = "sessile";  ///< sessile, or a rival's name
   std::string store;               ///< the URL as it is opened; may hold credentials, never printed
   std::string shown_store;         ///< the URL as it is printed
@@ -28,8 +28,9 @@ class RunConfig {
   std::string durability;          ///< none, process, power; empty: the strongest the backend has
   std::string change = "whole";    ///< whole: every message differs from save to save; tail: only the last
   std::string drive = "threads";   ///< how a rival is called: threads, or pool (from coroutines)
-  std::string operation = "save";  ///< contention: what a write is, save or update
-  std::string nonce;               ///< tells this run's sessions from all others
+  std::string operation =
+      "save";         ///< contention: what a write is, save or update; takeover: see takeover.hpp
+  std::string nonce;  ///< tells this run's sessions from all others
   std::uint64_t processes = 1;
   std::uint64_t writers = 1;         ///< in each process
   std::uint64_t threads = 0;         ///< of each process's executor; 0: as many as writers, at most the CPUs

@@ -20,22 +20,6 @@ double fraction(double share) {
   return std::round(share * 1e6) / 1e6;
 }
 
-void put_latencies(json::object& object, const Latencies& latencies) {
-  object["p50_us"] = rounded(latencies.p50_us);
-  object["p90_us"] = rounded(latencies.p90_us);
-  object["p99_us"] = rounded(latencies.p99_us);
-  object["p999_us"] = rounded(latencies.p999_us);
-  object["max_us"] = rounded(latencies.max_us);
-  object["mean_us"] = rounded(latencies.mean_us);
-}
-
-json::object latencies_object(const Latencies& latencies) {
-  json::object object;
-  object["count"] = latencies.count;
-  put_latencies(object, latencies);
-  return object;
-}
-
 std::string_view text_of(LockSource source) {
   return source == LockSource::events ? "events" : "mutations";
 }
@@ -112,12 +96,6 @@ void put_config(json::object& object, const RunConfig& config) {
   }
 }
 
-std::string directory_shown(const RunConfig& config) {
-  if (!is_directory_url(config.store)) return std::string();
-  const auto directory = directory_of(config.store);
-  return directory ? *directory : std::string();
-}
-
 std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
   for (const char c : text) {
@@ -127,6 +105,28 @@ std::size_t columns_of(std::string_view text) {
 }
 
 }  // namespace
+
+void put_latencies(json::object& object, const Latencies& latencies) {
+  object["p50_us"] = rounded(latencies.p50_us);
+  object["p90_us"] = rounded(latencies.p90_us);
+  object["p99_us"] = rounded(latencies.p99_us);
+  object["p999_us"] = rounded(latencies.p999_us);
+  object["max_us"] = rounded(latencies.max_us);
+  object["mean_us"] = rounded(latencies.mean_us);
+}
+
+json::object latencies_object(const Latencies& latencies) {
+  json::object object;
+  object["count"] = latencies.count;
+  put_latencies(object, latencies);
+  return object;
+}
+
+std::string directory_shown(const RunConfig& config) {
+  if (!is_directory_url(config.store)) return std::string();
+  const auto directory = directory_of(config.store);
+  return directory ? *directory : std::string();
+}
 
 std::string Measurement::label() const {
   std::string text = runs.empty() ? config.engine : runs.front().backend;

@@ -13,7 +13,7 @@ constexpr std::uint64_t kSampleBudget = std::uint64_t{64} << 20;
 constexpr std::size_t kMessageVariants = 16;
 
 bool saves_shared_sessions(const RunConfig& config) {
-  return config.workload == "same" || config.workload == "contention";
+  return config.workload == "same" || config.workload == "contention" || config.workload == "takeover";
 }
 
 SessionId key_id(const RunConfig& config, std::uint64_t number) {
