@@ -67,11 +67,16 @@ class Run {
   }
 
   void check_listing() {
-    const auto page = blocking::list(*store_);
-    require(page.has_value() && page->unreadable.empty(), url_ + ": everything can be listed");
     std::set<std::string> listed;
-    for (const SessionSummary& summary : page->items)
-      listed.insert(summary.id.str());
+    ListQuery query;
+    query.limit(1);
+    do {
+      const auto page = blocking::list(*store_, query);
+      require(page.has_value() && page->unreadable.empty(), url_ + ": everything can be listed");
+      for (const SessionSummary& summary : page->items)
+        require(listed.insert(summary.id.str()).second, url_ + ": what is listed is listed once");
+      query.cursor(page->next);
+    } while (!query.cursor().empty());
     for (std::size_t i = 0; i < kSessions; ++i) {
       require(listed.contains(kIds[i]) == states_[i].present,
               url_ + ": what is there is listed, and no more");
