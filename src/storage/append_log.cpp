@@ -276,4 +276,13 @@ Result<void> remove_log(Directory& directory, const std::string& name, Durabilit
   return removed;
 }
 
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end) {
+  auto log = directory.open_file(name, OpenMode::read_write);
+  if (!log) return system_error(log.error(), "cannot open the log", directory, name);
+  auto done = (*log)->truncate(end);
+  if (done) done = (*log)->sync_data();
+  if (done) return success();
+  return system_error(done.error(), "cannot cut the log", directory, name);
+}
+
 }  // namespace sessile::storage

@@ -104,6 +104,10 @@ class AppendLog {
 Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
                          std::string_view members, Durability durability, CommitGate& gate);
 
+/// Cuts the log at `end`, behind its last whole record, and syncs it. Precondition: as open_to_write. Errors:
+/// io.
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end);
+
 /// The mark that says of the log `name` that a sync failed.
 std::string poison_mark_of(std::string_view name);
 /// The log that `entry` is the mark of; empty when it is none.
