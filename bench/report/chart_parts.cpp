@@ -10,6 +10,8 @@ namespace {
 // Told apart by those who see colours otherwise, and readable on white as on near-black.
 constexpr const char* kColours = "#3b82f6 #e0850b #10a37f #d6569b #8b6fe8 #b45309 #0ea5c6 #808a94";
 constexpr std::size_t kColourCount = 8;
+// gnuplot's filled shapes first.
+constexpr const char* kPoints = "7 9 5 11 13 6 8 4";
 
 }  // namespace
 
@@ -33,7 +35,8 @@ std::string quoted(std::string_view text) {
 
 std::string colours() {
   return std::string("colours = \"") + kColours + "\"\ncolour(i) = word(colours, ((i - 1) % " +
-         std::to_string(kColourCount) + ") + 1)\n";
+         std::to_string(kColourCount) + ") + 1)\npoints = \"" + kPoints +
+         "\"\npoint(i) = int(word(points, ((i - 1) % " + std::to_string(kColourCount) + ") + 1))\n";
 }
 
 std::string plural(std::uint64_t count, std::string_view noun) {

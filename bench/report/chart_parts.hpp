@@ -8,7 +8,7 @@
 
 namespace sessile::bench {
 
-/// gnuplot: colour(i) for i from 1.
+/// gnuplot: colour(i) and point(i) for i from 1.
 std::string colours();
 /// gnuplot: axes, grid and key.
 std::string frame();

@@ -93,7 +93,8 @@ Chart throughput_chart(const Table& table, const ResultLine& some, const std::st
   }
   script << ")\n" << table.block([](const ResultLine& line) { return line.ops_per_s; });
   script << "plot for [i=2:" << table.labels().size() + 1
-         << "] $data using (real(strcol(1))):i with linespoints lw 2.5 pt 6 + i ps 0.9 lc rgb colour(i - 1) "
+         << "] $data using (real(strcol(1))):i with linespoints lw 2.5 pt point(i - 1) ps 0.9 lc rgb "
+            "colour(i - 1) "
             "title "
             "columnheader(i)\n";
   chart.script = script.str();
@@ -114,7 +115,7 @@ Chart waits_chart(const Table& table, const std::string& place, const std::strin
     data << "$line" << number << " << EOD\n1 " << line->p50_us << "\n2 " << line->p90_us << "\n3 "
          << line->p99_us << "\n4 " << line->p999_us << "\n5 " << line->max_us << "\nEOD\n";
     plot << (plot.str().empty() ? "plot " : ", ") << "$line" << number
-         << " using 1:2 with linespoints lw 2.5 pt " << number + 6 << " ps 0.9 lc rgb colour(" << number
+         << " using 1:2 with linespoints lw 2.5 pt point(" << number << ") ps 0.9 lc rgb colour(" << number
          << ") title " << quoted(label);
   }
   chart.caption = "From the call to its end, with " + place + (place == "1" ? " process" : " processes") +

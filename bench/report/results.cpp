@@ -57,15 +57,14 @@ std::vector<HolderBar> holders(const json::object& object) {
   for (const auto& entry : value->as_array()) {
     if (!entry.is_array() || entry.as_array().size() < 4) continue;
     const auto& fields = entry.as_array();
-    if (!std::all_of(fields.begin(), fields.begin() + 4,
-                     [](const json::value& f) { return f.is_number(); })) {
-      continue;
-    }
+    if (!fields[0].is_number() || !fields[1].is_number()) continue;
     HolderBar bar;
     bar.process = static_cast<std::uint64_t>(std::max(0.0, fields[0].to_number<double>()));
     bar.requested_us = fields[1].to_number<double>();
-    bar.acquired_us = fields[2].to_number<double>();
-    bar.released_us = fields[3].to_number<double>();
+    if (fields[2].is_number() && fields[3].is_number()) {
+      bar.acquired_us = fields[2].to_number<double>();
+      bar.released_us = fields[3].to_number<double>();
+    }
     bars.push_back(bar);
   }
   return bars;

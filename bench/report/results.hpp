@@ -23,14 +23,14 @@ class TimelineBar {
   bool is_read = false;
 };
 
-/// One lock of a timeline that was had.
+/// One lock of a timeline; without times it was not had before the end of it.
 class HolderBar {
  public:
   HolderBar() {}
   std::uint64_t process = 0;
   double requested_us = 0;
-  double acquired_us = 0;
-  double released_us = 0;
+  std::optional<double> acquired_us;
+  std::optional<double> released_us;
 };
 
 /// One line, with what charts need taken out of it.

@@ -11,11 +11,11 @@ namespace sessile::bench {
 namespace {
 
 /// Thin lines for waits, thick ones for what came of them. Both blocks: start, row, length, in ms.
-std::string rows_script(const std::string& waits, const std::string& holds, std::uint64_t rows,
+std::string rows_script(const std::string& waits, const std::string& holds, double end_us, std::uint64_t rows,
                         const std::string& row_name, const std::string& hold_name) {
   return colours() + frame() + "$waits << EOD\n" + waits + "EOD\n$holds << EOD\n" + holds +
-         "EOD\nset xlabel \"time, ms\"\nset ylabel \"" + row_name +
-         "\"\nset yrange [0.4:" + std::to_string(rows) + ".6]\nset ytics " +
+         "EOD\nset xrange [0:" + std::to_string(end_us / 1e3) + "]\nset xlabel \"time, ms\"\nset ylabel \"" +
+         row_name + "\"\nset yrange [0.4:" + std::to_string(rows) + ".6]\nset ytics " +
          std::to_string(std::max<std::uint64_t>(1, rows / 16)) +
          "\nunset grid\nplot $waits using 1:2:3:(0) with vectors nohead lw 1.5 lc rgb \"#9aa4ae\" title "
          "\"waiting\", $holds using 1:2:3:(0) with vectors nohead lw 10 lc rgb colour(1) title \"" +
@@ -34,12 +34,13 @@ Chart served_chart(const ResultLine& line, const std::string& name) {
   std::ostringstream waits;
   std::ostringstream holds;
   std::uint64_t writers = 0;
-  double before = order.front().start_us;
+  double before = 0;
   for (const auto& bar : order) {
     const double row = static_cast<double>(bar.writer) + 1;
     // Before the one ahead of it had ended, it was waiting.
     const double served = std::max(bar.start_us, before);
-    waits << bar.start_us / 1e3 << ' ' << row << ' ' << (bar.end_us - bar.start_us) / 1e3 << '\n';
+    const double asked = std::max(0.0, bar.start_us);
+    waits << asked / 1e3 << ' ' << row << ' ' << (bar.end_us - asked) / 1e3 << '\n';
     holds << served / 1e3 << ' ' << row << ' ' << (bar.end_us - served) / 1e3 << '\n';
     before = bar.end_us;
     writers = std::max(writers, bar.writer + 1);
@@ -49,7 +50,7 @@ Chart served_chart(const ResultLine& line, const std::string& name) {
                   "thick from the end of the operation before it to its own; " +
                   conditions(line) + ".";
   chart.height = height_for(writers);
-  chart.script = rows_script(waits.str(), holds.str(), writers, "writer", "being served");
+  chart.script = rows_script(waits.str(), holds.str(), before, writers, "writer", "being served");
   return chart;
 }
 
@@ -57,21 +58,28 @@ Chart holders_chart(const ResultLine& line, const std::string& name) {
   Chart chart(name, "Who held the lock when: " + line.label);
   std::ostringstream waits;
   std::ostringstream holds;
-  std::uint64_t processes = 0;
+  std::uint64_t processes = line.processes;
+  std::size_t had = 0;
+  double end = 0;
+  for (const auto& bar : line.holders)
+    end = std::max(end, bar.released_us.value_or(0));
   for (const auto& bar : line.holders) {
     const double row = static_cast<double>(bar.process) + 1;
-    waits << bar.requested_us / 1e3 << ' ' << row << ' ' << (bar.acquired_us - bar.requested_us) / 1e3
-          << '\n';
-    holds << bar.acquired_us / 1e3 << ' ' << row << ' ' << (bar.released_us - bar.acquired_us) / 1e3 << '\n';
+    const double asked = std::max(0.0, bar.requested_us);
+    const double waited_until = std::max(asked, bar.acquired_us.value_or(end));
+    waits << asked / 1e3 << ' ' << row << ' ' << (waited_until - asked) / 1e3 << '\n';
     processes = std::max(processes, bar.process + 1);
+    if (!bar.released_us) continue;
+    ++had;
+    holds << waited_until / 1e3 << ' ' << row << ' ' << (*bar.released_us - waited_until) / 1e3 << '\n';
   }
   chart.caption =
-      "The first " + readable_count(line.holders.size()) +
+      "The first " + readable_count(had) +
       " times somebody had the lock, a row a process: thin while it waits for the lock, thick while it "
       "has it; " +
       conditions(line) + ".";
   chart.height = height_for(processes);
-  chart.script = rows_script(waits.str(), holds.str(), processes, "process", "holding the lock");
+  chart.script = rows_script(waits.str(), holds.str(), end, processes, "process", "holding the lock");
   return chart;
 }
 
