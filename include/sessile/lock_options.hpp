@@ -1,7 +1,11 @@
 // How the backends that use files keep writers apart.
 #pragma once
 
+#include <sessile/lock_observer.hpp>
+
 #include <chrono>
+#include <memory>
+#include <utility>
 
 namespace sessile {
 
@@ -38,17 +42,25 @@ class LockOptions {
                        std::chrono::milliseconds interval = std::chrono::milliseconds(50)) noexcept {
     return waiting_ = value, poll_interval_ = interval, *this;
   }
+  /// Told of each lock. A store takes it from OpenOptions::lock_observer.
+  LockOptions& observer(LockObserver value) {
+    observer_ = value ? std::make_shared<const LockObserver>(std::move(value)) : nullptr;
+    return *this;
+  }
 
   LockPrimitive primitive() const noexcept { return primitive_; }
   std::chrono::milliseconds timeout() const noexcept { return timeout_; }
   LockWaiting waiting() const noexcept { return waiting_; }
   std::chrono::milliseconds poll_interval() const noexcept { return poll_interval_; }
+  /// Null when there is none.
+  const std::shared_ptr<const LockObserver>& observer() const noexcept { return observer_; }
 
  private:
   LockPrimitive primitive_ = LockPrimitive::automatic;
   std::chrono::milliseconds timeout_{5000};
   LockWaiting waiting_ = LockWaiting::notify;
   std::chrono::milliseconds poll_interval_{50};
+  std::shared_ptr<const LockObserver> observer_;
 };
 
 }  // namespace sessile

@@ -66,11 +66,13 @@ void Tenure::end(Tenure tenure) noexcept {
   if (tenure.sidecar) {
     next = table.next(key);
     if (next && next->may_inherit(tenure)) {
+      tenure.observed.freed();
       next->take_turn(std::move(tenure));
       return;
     }
     // Before a request of this process may open the file again.
     tenure.sidecar.reset();
+    tenure.observed.freed();
   }
   if (!next) next = table.leave(key);
   if (next) next->take_turn(std::nullopt);
@@ -83,6 +85,7 @@ LockRequest::LockRequest(LockTarget target, Deadline deadline, LockJob job, bool
       may_wait_(may_wait),
       job_(std::move(job)),
       strand_(asio::make_strand(target_.pool)),
+      observed_(target_.options.observer(), target_.sidecar),
       timer_(target_.pool) {}
 
 /// Runs `step` as part of the strand; what it throws ends the request.
@@ -142,7 +145,7 @@ void LockRequest::on_cancelled() {
 void LockRequest::begin(std::optional<Tenure> inherited) {
   stage_ = Stage::trying;
   timer_.cancel();
-  if (inherited) return granted(Tenure(target_, std::move(inherited->sidecar), inherited->begun));
+  if (inherited) return granted(std::move(inherited->sidecar), inherited->begun);
   if (gate_.cancelled()) return abort(aborted());
   step();
 }
@@ -151,7 +154,7 @@ void LockRequest::step() {
   stage_ = Stage::trying;
   auto locked = attempt();
   if (!locked) return refuse(locked.error());
-  if (*locked) return granted(Tenure(target_, std::move(sidecar_), Clock::now()));
+  if (*locked) return granted(std::move(sidecar_), Clock::now());
   if (!may_wait_ || gate_.cancelled()) return abort(aborted());
   if (deadline_ && *deadline_ <= Clock::now()) return refuse_as_locked("another process holds it");
   stage_ = Stage::waiting;
@@ -279,7 +282,9 @@ LockTarget::Clock::duration LockRequest::pause() const {
   return scattered(growing(200us, 10ms, pauses_));
 }
 
-void LockRequest::granted(Tenure tenure) {
+void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun) {
+  observed_.acquired();
+  Tenure tenure(target_, std::move(sidecar), begun, std::move(observed_));
   // The line goes on: who is next prepares to be woken while the lock is held here.
   give_up();
   if (!gate_.cancelled() && job_) {
@@ -312,7 +317,7 @@ void LockRequest::abort(std::exception_ptr thrown) {
   outcome.thrown = std::move(thrown);
   const bool has_turn = stage_ != Stage::queued;
   give_up();
-  if (has_turn) Tenure::end(Tenure(target_, nullptr, arrival_));
+  if (has_turn) pass_turn_on();
   finish(std::move(outcome));
 }
 
@@ -320,7 +325,7 @@ void LockRequest::refuse(Error error) {
   LockOutcome outcome;
   outcome.refused = std::move(error);
   give_up();
-  Tenure::end(Tenure(target_, nullptr, arrival_));
+  pass_turn_on();
   finish(std::move(outcome));
 }
 
@@ -329,13 +334,18 @@ void LockRequest::refuse_as_locked(std::string_view what) {
   const bool has_turn = stage_ != Stage::queued;
   // Those behind are not to wait until the holder is found.
   give_up();
-  if (has_turn) Tenure::end(Tenure(target_, nullptr, arrival_));
+  if (has_turn) pass_turn_on();
   const auto owner = target_.directory->lock_holder(target_.sidecar);
   if (owner.pid != 0) error.with_holder(describe(owner));
   error.with_waited(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - arrival_));
   LockOutcome outcome;
   outcome.refused = std::move(error);
   finish(std::move(outcome));
+}
+
+/// Without ever having had the lock.
+void LockRequest::pass_turn_on() {
+  Tenure::end(Tenure(target_, nullptr, arrival_, LockWatch(nullptr, {})));
 }
 
 void LockRequest::finish(LockOutcome outcome) {
