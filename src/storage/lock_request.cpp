@@ -124,9 +124,14 @@ void LockRequest::take_turn(std::optional<Tenure> inherited) {
 
 bool LockRequest::may_inherit(const Tenure& tenure) const {
   const auto& before = tenure.target.options;
-  return before.waiting() == LockWaiting::notify && target_.options.waiting() == LockWaiting::notify &&
-         before.primitive() == target_.options.primitive() && Clock::now() - tenure.begun < kLongestTenure &&
-         !target_.directory->anybody_in_line(target_.sidecar, arrival_);
+  if (before.waiting() != LockWaiting::notify || target_.options.waiting() != LockWaiting::notify)
+    return false;
+  if (before.primitive() != target_.options.primitive()) return false;
+  auto& directory = *target_.directory;
+  if (directory.anybody_in_line(target_.sidecar, arrival_)) return false;
+  // Freed for a moment, for those in no line; but not past those in it who came later than this request.
+  return Clock::now() - tenure.begun < kLongestTenure ||
+         directory.anybody_in_line(target_.sidecar, Arrival::max());
 }
 
 void LockRequest::wait_in_queue() {
