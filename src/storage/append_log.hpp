@@ -9,6 +9,7 @@
 #include <sessile/result.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -102,6 +103,11 @@ class AppendLog {
 /// open_to_write. A log that is not poisoned any more is unmarked.
 Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
                          std::string_view members, Durability durability, CommitGate& gate);
+
+/// The mark that says of the log `name` that a sync failed.
+std::string poison_mark_of(std::string_view name);
+/// The log that `entry` is the mark of; empty when it is none.
+std::optional<std::string> name_of_poison_mark(std::string_view entry);
 
 /// Unlinks the log, as remove_file does, and its mark. Precondition: as open_to_write.
 Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,
