@@ -250,7 +250,13 @@ Result<Written> SessionWriter::append(const std::vector<Message>& messages, cons
     if (auto whole = read_whole(); !whole) return whole.error();
     auto known = whole_->appends.find(head.key, head.fingerprint);
     if (!known) return known.error();
-    if (*known) return **known;
+    if (*known) {
+      // The first call may have promised less than this one, or was killed before it had synced.
+      if (*options.durability() == Durability::power) {
+        if (auto settled = settle(); !settled) return settled.error();
+      }
+      return **known;
+    }
   }
   if (auto expected = check_revision(options.if_revision(), state_.summary.revision); !expected) {
     return expected.error();
