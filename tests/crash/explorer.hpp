@@ -68,6 +68,7 @@ class Explorer {
   const Observation& observed(const StateId& id, const Disk& disk, std::size_t fingerprint);
   std::string judge(const StateId& id, const History& history, const Observation& seen,
                     bool interrupted) const;
+  bool can_crash_again(const StateId& id, const History& history) const;
   /// Crashes the first write after the crash.
   std::string crash_again(const StateId& id, const History& history, const CrashState& state);
   std::string judge_again(const StateId& id, const History& history, const Observation& after,

@@ -93,7 +93,7 @@ class SessionSubject : public Subject {
     return true;
   }
   std::map<std::string, State> expected() const override {
-    std::map<std::string, State> states{{"a", kAbsent}, {"b", kAbsent}, {"n", kAbsent}};
+    std::map<std::string, State> states{{"a", kAbsent}, {"b", kAbsent}, {"n", kAbsent}, {"z", kAbsent}};
     for (const auto& [id, known] : known_)
       states[id] = known.state();
     return states;
@@ -103,7 +103,7 @@ class SessionSubject : public Subject {
     Observation seen;
     std::map<std::string, Revision> readable;
     std::map<std::string, std::string> agents;
-    for (const std::string id : {"a", "b", "n"}) {
+    for (const std::string id : {"a", "b", "n", "z"}) {
       auto loaded = runner_.run(store_->load(SessionId(id)));
       if (loaded) {
         seen.objects[id] = state_of(**loaded);
@@ -125,7 +125,7 @@ class SessionSubject : public Subject {
   void write_again(Observation& seen) override {
     const std::string id = seen.objects["a"].starts_with(kCorrupt) ? "z" : "a";
     const bool append = id == "a" && seen.objects["a"] != kAbsent;
-    if (id == "a") seen.written = id;
+    seen.written = id;
     Session session(id);
     session.set_agent("x").add_message("assistant", json::value("again"));
     const Message message("assistant", json::value("again"));
