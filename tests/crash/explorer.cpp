@@ -211,12 +211,15 @@ const Observation& Explorer::observed(const StateId& id, const Disk& disk, std::
   Subject& observer = find(observers_, id.plan.subject);
   observer.open(machine);
   Observation seen = observer.observe();
+  const bool is_damaged = !seen.unlisted.empty() ||
+                          std::any_of(seen.objects.begin(), seen.objects.end(),
+                                      [](const auto& object) { return object.second.starts_with(kCorrupt); });
+  if (seen.problem.empty() && !is_damaged) seen.problem = observer.verify();
   if (seen.problem.empty()) observer.write_again(seen);
   observer.close();
   if (seen.problem.empty() && machine.open_files() + machine.open_directories() + machine.held_locks() != 0) {
     seen.problem = "something was left open";
   }
-  if (seen.problem.empty()) seen.problem = verify_image(id.plan.subject, machine);
   return memory_[key] = std::move(seen);
 }
 

@@ -119,6 +119,13 @@ class MemorySubject final : public Subject {
     return seen;
   }
 
+  std::string verify() override {
+    close();  // it takes the lock
+    auto report = runner_.run(detail::LogAccess::verify_memory(
+        machine_->files(), "/place/memory.jsonl", VerifyOptions(), options_for(runner_, durability_)));
+    open_log();
+    return damage_in(report);
+  }
   bool writes_again_durably() const override { return durability_ == Durability::power; }
   void write_again(Observation& seen) override {
     if (!log_) return;
@@ -248,6 +255,11 @@ class SessionLogSubject final : public Subject {
     }
     state = text_of(*loaded);
     return seen;
+  }
+  std::string verify() override {
+    auto report = runner_.run(log_->verify());
+    if (!report && report.error().code() == Errc::not_found) return {};
+    return damage_in(report);
   }
   void write_again(Observation& seen) override {
     const State before = seen.objects["log"] == kAbsent ? "log:" : seen.objects["log"];

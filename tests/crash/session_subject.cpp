@@ -122,6 +122,7 @@ class SessionSubject : public Subject {
     return seen;
   }
 
+  std::string verify() override { return damage_in(runner_.run(store_->verify())); }
   void write_again(Observation& seen) override {
     const std::string id = seen.objects["a"].starts_with(kCorrupt) ? "z" : "a";
     const bool append = id == "a" && seen.objects["a"] != kAbsent;
