@@ -6,9 +6,8 @@
 //
 // The histories are taken in an order that the seed shuffles, until all were or the time is up. Prints one
 // line of JSON: what was looked at, and how fast. Exits with 1 when a state was wrong.
-#include "explorer.hpp"
+#include "plans.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -66,42 +65,6 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
-/// Adds all sequences of up to `length` operations.
-void add_sequences(const Plan& base, const std::vector<std::string>& operations, std::size_t length,
-                   std::vector<Plan>& plans) {
-  if (!base.operations.empty()) plans.push_back(base);
-  if (base.operations.size() == length) return;
-  for (const std::string& operation : operations) {
-    Plan longer = base;
-    longer.operations.push_back(operation);
-    add_sequences(longer, operations, length, plans);
-  }
-}
-
-std::vector<Plan> all_plans(const Explorer& explorer, const Arguments& arguments) {
-  std::vector<Plan> plans;
-  for (const auto& subject : explorer.subjects()) {
-    if (!arguments.subject.empty() && subject->name() != arguments.subject) continue;
-    for (const auto& [start, setup] : subject->starts()) {
-      Plan base;
-      base.subject = subject->name();
-      base.start = start;
-      add_sequences(base, subject->operations(), arguments.length, plans);
-    }
-  }
-  return plans;
-}
-
-/// Short sequences first: they fail in the simplest way. In each length an order that the seed decides.
-void shuffle(std::vector<Plan>& plans, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::shuffle(plans.begin(), plans.end(), random);
-  std::stable_sort(plans.begin(), plans.end(), [](const Plan& left, const Plan& right) {
-    return std::min<std::size_t>(left.operations.size(), 2) <
-           std::min<std::size_t>(right.operations.size(), 2);
-  });
-}
-
 void print(const Arguments& arguments, const Counts& counts, std::size_t plans, double seconds) {
   std::cout << "{\"harness\":\"crash_explore\",\"seed\":" << arguments.sampling.seed
             << ",\"faults\":" << (arguments.faults ? "true" : "false")
@@ -119,8 +82,7 @@ int run(const Arguments& arguments) {
     if (!id) throw std::invalid_argument("not a state: " + arguments.replay);
     return explorer.replay(*id) ? 0 : 1;
   }
-  auto plans = all_plans(explorer, arguments);
-  shuffle(plans, arguments.sampling.seed);
+  const auto plans = make_plans(explorer, arguments.subject, arguments.length, arguments.sampling.seed);
   const auto started = std::chrono::steady_clock::now();
   const auto elapsed = [started] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
@@ -128,16 +90,7 @@ int run(const Arguments& arguments) {
   const auto is_over = [&] {
     return elapsed() > arguments.seconds || explorer.counts().histories >= arguments.histories;
   };
-  for (const Plan& plan : plans) {
-    if (is_over()) break;
-    const std::size_t calls = explorer.explore(plan);
-    if (!arguments.faults) continue;
-    for (std::size_t call = 0; call < calls && !is_over(); ++call) {
-      Plan failing = plan;
-      failing.fault = static_cast<int>(call);
-      explorer.explore(failing);
-    }
-  }
+  explore_all(explorer, plans, arguments.faults, is_over);
   print(arguments, explorer.counts(), plans.size(), elapsed());
   return explorer.counts().failures == 0 ? 0 : 1;
 }
