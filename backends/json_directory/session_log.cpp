@@ -320,7 +320,8 @@ Result<void> SessionWriter::remove(const RemoveOptions& options, CommitGate& gat
   stamper_.retired(state_.summary.revision);
   auto removed = storage::remove_log(*place_.sessions, log_name_, *options.durability(), gate);
   if (!removed) return removed;
-  place_.drop_from_index(state_.summary.agent_id, name_);
+  // Only when the removal is durable: until then the session may come back, and needs its entry.
+  if (*options.durability() == Durability::power) place_.drop_from_index(state_.summary.agent_id, name_);
   return success();
 }
 
