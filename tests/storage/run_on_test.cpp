@@ -122,6 +122,7 @@ TEST_CASE("a cancellation after the commit point changes nothing, and the outcom
   context.poll();
   committed.get_future().wait();
   signal.emit(asio::cancellation_type::terminal);
+  context.poll();
   cancelled.set_value();
   context.run();
   CHECK(outcome == "1");
