@@ -52,6 +52,7 @@ class JsonDirectoryStore final : public SessionStore {
   Async<SessionPtr> do_update(SessionId id, Mutation mutation, UpdateOptions options) override;
   Async<Written> do_append(SessionId id, std::vector<Message> messages, AppendOptions options) override;
   Async<void> do_flush() override;
+  Async<VerifyReport> do_verify(VerifyOptions options) override;
 
   /// The opened directories, made when missing.
   Async<PlacePtr> writable_place();

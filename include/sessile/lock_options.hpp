@@ -42,7 +42,6 @@ class LockOptions {
                        std::chrono::milliseconds interval = std::chrono::milliseconds(50)) noexcept {
     return waiting_ = value, poll_interval_ = interval, *this;
   }
-
   /// Told of each lock. A store takes it from OpenOptions::lock_observer.
   LockOptions& observer(LockObserver value) {
     observer_ = value ? std::make_shared<const LockObserver>(std::move(value)) : nullptr;

@@ -31,4 +31,5 @@
 #include <sessile/session_log.hpp>
 #include <sessile/store.hpp>
 #include <sessile/time.hpp>
+#include <sessile/verify.hpp>
 #include <sessile/wait.hpp>

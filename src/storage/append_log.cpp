@@ -27,9 +27,7 @@ std::uint64_t extended_size(std::uint64_t end) {
   return round_up_to_block(end + std::clamp(end / 4, kMinChunkBytes, kMaxChunkBytes));
 }
 
-std::string poison_mark(const std::string& name) {
-  return name + ".poisoned";
-}
+constexpr std::string_view kPoisonMark = ".poisoned";
 
 /// The poisoned logs of this process: for when the mark cannot be written either.
 class Poisoned {
@@ -61,17 +59,26 @@ Poisoned& poisoned() {
 bool is_poisoned(Directory& directory, const std::string& name) {
   if (poisoned().contains({directory.identity(), name})) return true;
   // Whatever keeps the mark from being seen must not let a poisoned log pass for a good one.
-  auto mark = directory.info(poison_mark(name));
+  auto mark = directory.info(poison_mark_of(name));
   return mark.has_value() || mark.error() != boost::system::errc::no_such_file_or_directory;
 }
 
 void clear_poison(Directory& directory, const std::string& name) {
   // A mark that stays behind costs one more replacement, no data.
   const bool known = poisoned().remove({directory.identity(), name});
-  if (known || directory.info(poison_mark(name))) (void)directory.remove(poison_mark(name));
+  if (known || directory.info(poison_mark_of(name))) (void)directory.remove(poison_mark_of(name));
 }
 
 }  // namespace
+
+std::string poison_mark_of(std::string_view name) {
+  return std::string(name).append(kPoisonMark);
+}
+
+std::optional<std::string> name_of_poison_mark(std::string_view entry) {
+  if (!entry.ends_with(kPoisonMark) || entry.size() == kPoisonMark.size()) return std::nullopt;
+  return std::string(entry.substr(0, entry.size() - kPoisonMark.size()));
+}
 
 AppendLog::AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file)
     : directory_(&directory), name_(std::move(name)), file_(std::move(file)) {}
@@ -248,7 +255,7 @@ Error AppendLog::corrupt(std::string_view detail, std::uint64_t offset) const {
 
 Error AppendLog::poison(boost::system::error_code cause, std::string_view what) const {
   poisoned().add({directory_->identity(), name_});
-  (void)directory_->open_file(poison_mark(name_), OpenMode::create_exclusive);
+  (void)directory_->open_file(poison_mark_of(name_), OpenMode::create_exclusive);
   return Error(Errc::indeterminate, what).with_path((directory_->path() / name_).native()).with_cause(cause);
 }
 
@@ -267,6 +274,15 @@ Result<void> remove_log(Directory& directory, const std::string& name, Durabilit
   auto removed = remove_file(directory, name, durability, gate);
   if (removed || removed.error().code() == Errc::indeterminate) clear_poison(directory, name);
   return removed;
+}
+
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end) {
+  auto log = directory.open_file(name, OpenMode::read_write);
+  if (!log) return system_error(log.error(), "cannot open the log", directory, name);
+  auto done = (*log)->truncate(end);
+  if (done) done = (*log)->sync_data();
+  if (done) return success();
+  return system_error(done.error(), "cannot cut the log", directory, name);
 }
 
 }  // namespace sessile::storage

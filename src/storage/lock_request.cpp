@@ -66,13 +66,13 @@ void Tenure::end(Tenure tenure) noexcept {
   if (tenure.sidecar) {
     next = table.next(key);
     if (next && next->may_inherit(tenure)) {
-      if (tenure.watch) tenure.watch->freed();
+      tenure.observed.freed();
       next->take_turn(std::move(tenure));
       return;
     }
     // Before a request of this process may open the file again.
     tenure.sidecar.reset();
-    if (tenure.watch) tenure.watch->freed();
+    tenure.observed.freed();
   }
   if (!next) next = table.leave(key);
   if (next) next->take_turn(std::nullopt);
@@ -83,9 +83,9 @@ LockRequest::LockRequest(LockTarget target, Deadline deadline, LockJob job, bool
       key_(target_.key()),
       deadline_(deadline),
       may_wait_(may_wait),
-      watch_(target_.options.observer(), target_.sidecar),
       job_(std::move(job)),
       strand_(asio::make_strand(target_.pool)),
+      observed_(target_.options.observer(), target_.sidecar),
       timer_(target_.pool) {}
 
 /// Runs `step` as part of the strand; what it throws ends the request.
@@ -124,9 +124,14 @@ void LockRequest::take_turn(std::optional<Tenure> inherited) {
 
 bool LockRequest::may_inherit(const Tenure& tenure) const {
   const auto& before = tenure.target.options;
-  return before.waiting() == LockWaiting::notify && target_.options.waiting() == LockWaiting::notify &&
-         before.primitive() == target_.options.primitive() && Clock::now() - tenure.begun < kLongestTenure &&
-         !target_.directory->anybody_in_line(target_.sidecar, arrival_);
+  if (before.waiting() != LockWaiting::notify || target_.options.waiting() != LockWaiting::notify)
+    return false;
+  if (before.primitive() != target_.options.primitive()) return false;
+  auto& directory = *target_.directory;
+  if (directory.anybody_in_line(target_.sidecar, arrival_)) return false;
+  // Freed for a moment, for those in no line; but not past those in it who came later than this request.
+  return Clock::now() - tenure.begun < kLongestTenure ||
+         directory.anybody_in_line(target_.sidecar, Arrival::max());
 }
 
 void LockRequest::wait_in_queue() {
@@ -145,7 +150,7 @@ void LockRequest::on_cancelled() {
 void LockRequest::begin(std::optional<Tenure> inherited) {
   stage_ = Stage::trying;
   timer_.cancel();
-  if (inherited) return granted(Tenure(target_, std::move(inherited->sidecar), inherited->begun));
+  if (inherited) return granted(std::move(inherited->sidecar), inherited->begun);
   if (gate_.cancelled()) return abort(aborted());
   step();
 }
@@ -154,7 +159,7 @@ void LockRequest::step() {
   stage_ = Stage::trying;
   auto locked = attempt();
   if (!locked) return refuse(locked.error());
-  if (*locked) return granted(Tenure(target_, std::move(sidecar_), Clock::now()));
+  if (*locked) return granted(std::move(sidecar_), Clock::now());
   if (!may_wait_ || gate_.cancelled()) return abort(aborted());
   if (deadline_ && *deadline_ <= Clock::now()) return refuse_as_locked("another process holds it");
   stage_ = Stage::waiting;
@@ -282,9 +287,9 @@ LockTarget::Clock::duration LockRequest::pause() const {
   return scattered(growing(200us, 10ms, pauses_));
 }
 
-void LockRequest::granted(Tenure tenure) {
-  watch_.acquired();
-  tenure.watch.emplace(std::move(watch_));
+void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun) {
+  observed_.acquired();
+  Tenure tenure(target_, std::move(sidecar), begun, std::move(observed_));
   // The line goes on: who is next prepares to be woken while the lock is held here.
   give_up();
   if (!gate_.cancelled() && job_) {
@@ -317,7 +322,7 @@ void LockRequest::abort(std::exception_ptr thrown) {
   outcome.thrown = std::move(thrown);
   const bool has_turn = stage_ != Stage::queued;
   give_up();
-  if (has_turn) Tenure::end(Tenure(target_, nullptr, arrival_));
+  if (has_turn) pass_turn_on();
   finish(std::move(outcome));
 }
 
@@ -325,7 +330,7 @@ void LockRequest::refuse(Error error) {
   LockOutcome outcome;
   outcome.refused = std::move(error);
   give_up();
-  Tenure::end(Tenure(target_, nullptr, arrival_));
+  pass_turn_on();
   finish(std::move(outcome));
 }
 
@@ -334,7 +339,7 @@ void LockRequest::refuse_as_locked(std::string_view what) {
   const bool has_turn = stage_ != Stage::queued;
   // Those behind are not to wait until the holder is found.
   give_up();
-  if (has_turn) Tenure::end(Tenure(target_, nullptr, arrival_));
+  if (has_turn) pass_turn_on();
   const auto owner = target_.directory->lock_holder(target_.sidecar);
   if (owner.pid != 0) error.with_holder(describe(owner));
   error.with_waited(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - arrival_));
@@ -343,9 +348,13 @@ void LockRequest::refuse_as_locked(std::string_view what) {
   finish(std::move(outcome));
 }
 
+/// Without ever having had the lock.
+void LockRequest::pass_turn_on() {
+  Tenure::end(Tenure(target_, nullptr, arrival_, LockWatch(nullptr, {})));
+}
+
 void LockRequest::finish(LockOutcome outcome) {
   stage_ = Stage::done;
-  watch_.freed();
   complete(std::move(outcome));
 }
 

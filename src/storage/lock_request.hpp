@@ -24,12 +24,17 @@ namespace sessile::storage {
 /// another process came before it.
 class Tenure {
  public:
-  Tenure(LockTarget target_, std::unique_ptr<Sidecar> sidecar_, Arrival begun_) noexcept
-      : target(std::move(target_)), sidecar(std::move(sidecar_)), begun(begun_) {}
+  Tenure(LockTarget target_, std::unique_ptr<Sidecar> sidecar_, Arrival begun_, LockWatch observed_) noexcept
+      : target(std::move(target_)),
+        sidecar(std::move(sidecar_)),
+        begun(begun_),
+        observed(std::move(observed_)) {}
+  Tenure(Tenure&&) noexcept = default;
+  Tenure& operator=(Tenure&&) = delete;
   LockTarget target;
   std::unique_ptr<Sidecar> sidecar;  ///< locked; null: only the turn is given up
   Arrival begun;                     ///< when this process got the lock from another, or from nobody
-  std::optional<LockWatch> watch;    ///< the request's that has it now
+  LockWatch observed;                ///< of the request, not of the process
 
   static void end(Tenure tenure) noexcept;
 };
@@ -105,7 +110,8 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   void sleep();
   Clock::duration pause() const;
 
-  void granted(Tenure tenure);
+  void granted(std::unique_ptr<Sidecar> sidecar, Arrival begun);
+  void pass_turn_on();
   void give_up();
   void refuse(Error error);
   void refuse_as_locked(std::string_view what);
@@ -117,10 +123,10 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   const Deadline deadline_;
   const Arrival arrival_ = Clock::now();
   const bool may_wait_;
-  LockWatch watch_;
   LockJob job_;
   CommitGate gate_;
   asio::strand<asio::any_io_executor> strand_;
+  LockWatch observed_;
   std::atomic<bool> wake_up_posted_{false};
 
   // Of the strand alone:

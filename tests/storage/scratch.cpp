@@ -16,23 +16,12 @@ extern char** environ;
 
 namespace sessile::test {
 
-Scratch::Scratch() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "sessile-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  path_ = pattern;
-}
-
-Scratch::~Scratch() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 std::shared_ptr<storage::Directory> Scratch::open() const {
-  return storage::real_file_system()->open_directory(path_).value();
+  return storage::real_file_system()->open_directory(path()).value();
 }
 
 std::shared_ptr<storage::Directory> Scratch::make(std::string_view name) const {
-  return storage::open_or_make_directory(*storage::real_file_system(), path_ / name).value();
+  return storage::open_or_make_directory(*storage::real_file_system(), path() / name).value();
 }
 
 std::vector<std::string> Scratch::names(const std::filesystem::path& path) {
@@ -68,15 +57,8 @@ Umask::~Umask() {
   ::umask(before_);
 }
 
-void run(asio::awaitable<void> body) {
-  asio::io_context context;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr failure) { thrown = failure; });
-  context.run();
-  if (thrown) std::rethrow_exception(thrown);
-}
-
-Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive) {
+Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive,
+               std::string_view how) {
   int in[2];
   int out[2];
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
@@ -85,7 +67,7 @@ Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar,
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
   std::vector<std::string> words{SESSILE_LOCK_HOLDER, directory.string(), std::string(sidecar),
-                                 std::string(primitive)};
+                                 std::string(primitive), std::string(how)};
   std::vector<char*> arguments;
   for (auto& word : words)
     arguments.push_back(word.data());
@@ -116,8 +98,38 @@ void Holder::kill() {
   reap();
 }
 
+void Holder::unlock_but_keep_open() {
+  if (::write(stdin_, "u", 1) != 1) throw std::runtime_error("the lock's holder is gone");
+}
+
 void Holder::reap() {
   if (pid_ > 0) ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+}
+
+Program::Program(std::vector<std::string> words) {
+  std::vector<char*> arguments;
+  for (auto& word : words)
+    arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  if (::posix_spawn(&pid_, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0) {
+    throw std::runtime_error("cannot start " + words[0]);
+  }
+}
+
+Program::~Program() {
+  if (pid_ <= 0) return;
+  signal(SIGKILL);
+  wait();
+}
+
+void Program::signal(int number) {
+  ::kill(pid_, number);
+}
+
+int Program::wait() {
+  int status = 0;
+  ::waitpid(std::exchange(pid_, -1), &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 bool lockable_elsewhere(const std::filesystem::path& directory, std::string_view sidecar,

@@ -2,39 +2,27 @@
 #pragma once
 
 #include "storage/file_system.hpp"
-
-#include <sessile/result.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include "support/run.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <csignal>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sessile::test {
 
 /// A directory of its own, removed with all that is in it.
-class Scratch {
+class Scratch : public testing::TemporaryDirectory {
  public:
-  Scratch();
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  const std::filesystem::path& path() const noexcept { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+  std::filesystem::path operator/(std::string_view name) const { return path() / name; }
   std::shared_ptr<storage::Directory> open() const;
   std::shared_ptr<storage::Directory> make(std::string_view name) const;
   /// The names in `path`, sorted.
   static std::vector<std::string> names(const std::filesystem::path& path);
-  std::vector<std::string> names() const { return names(path_); }
-
- private:
-  std::filesystem::path path_;
+  std::vector<std::string> names() const { return names(path()); }
 };
 
 void write(const std::filesystem::path& path, std::string_view content);
@@ -55,28 +43,14 @@ class Umask {
   unsigned before_;
 };
 
-/// Runs a coroutine to its end on this thread; what it throws is thrown here.
-template <class T>
-T run(asio::awaitable<T> body) {
-  asio::io_context context;
-  std::optional<T> outcome;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr failure, T value) {
-    thrown = failure;
-    outcome.emplace(std::move(value));
-  });
-  context.run();
-  if (thrown) std::rethrow_exception(thrown);
-  return std::move(*outcome);
-}
-
-void run(asio::awaitable<void> body);
+using testing::run;
 
 /// A process that tries once to lock a sidecar and then keeps what it has until release() or its end.
 class Holder {
  public:
-  /// `primitive`: ofd, interprocess or flock.
-  Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive);
+  /// `primitive`: ofd, interprocess, flock or plain-flock; `how`: as lock_holder.cpp says.
+  Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive,
+         std::string_view how = "");
   ~Holder();
   Holder(const Holder&) = delete;
   Holder& operator=(const Holder&) = delete;
@@ -86,12 +60,29 @@ class Holder {
   /// Lets it end by itself, and waits for that.
   void release();
   void kill();
+  /// Frees a lock that was taken with `keep`; its descriptor stays open.
+  void unlock_but_keep_open();
 
  private:
   void reap();
   pid_t pid_ = -1;
   int stdin_ = -1;
   bool holds_ = false;
+};
+
+/// Another program, killed at the end of this object unless it was waited for.
+class Program {
+ public:
+  explicit Program(std::vector<std::string> words);
+  ~Program();
+  Program(Program&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+  Program& operator=(Program&&) = delete;
+  void signal(int number);
+  /// Its exit code; -1 when a signal ended it.
+  int wait();
+
+ private:
+  pid_t pid_ = -1;
 };
 
 /// Whether a process of its own can lock the sidecar now.
