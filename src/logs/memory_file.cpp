@@ -212,11 +212,13 @@ Result<CompactReport> MemoryFile::compact(CommitGate& gate) {
 }
 
 Result<void> MemoryFile::replace(CommitGate& gate) {
+  // Synced even by one who promises less: what it replaces was durable, or may have been.
+  const Durability durability = log_ ? Durability::power : place_.options.durability();
   auto replaced = storage::replace_log(*directory_, place_.name, tail_.seq + 1, snapshot_members(content_),
-                                       place_.options.durability(), gate);
+                                       durability, gate);
   if (!replaced && replaced.error().code() != Errc::indeterminate) return replaced;
   must_replace_ = !replaced;
-  name_durable_ = replaced && place_.options.durability() == Durability::power;
+  name_durable_ = replaced && durability == Durability::power;
   // The new file is in place either way: it is the one to go on with.
   const Result<void> reopened = read();
   if (!reopened) must_read_ = true;

@@ -42,6 +42,7 @@ class FileInfo {
   FileKind kind = FileKind::other;
   std::uint64_t size = 0;
   FileIdentity identity;
+  std::uint64_t links = 1;  ///< how many names a file has
   std::chrono::sys_time<std::chrono::microseconds> modified;
 };
 

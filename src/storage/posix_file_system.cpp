@@ -36,6 +36,7 @@ FileInfo info_of(const struct stat& status) {
   info.kind = kind_of(status.st_mode);
   info.size = static_cast<std::uint64_t>(status.st_size);
   info.identity = identity_of(status);
+  info.links = static_cast<std::uint64_t>(status.st_nlink);
   info.modified = std::chrono::sys_time<std::chrono::microseconds>(
       std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::microseconds(status.st_mtim.tv_nsec / 1000));
   return info;

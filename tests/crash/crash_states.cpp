@@ -235,7 +235,7 @@ class Combinations {
       directories[inode] = variant.content;
       choice += "directory #" + std::to_string(inode) + ": {" + variant.choice + "}. ";
     }
-    return CrashState{disk_.image(files, directories), std::move(choice)};
+    return CrashState{disk_.image(files, directories), std::move(choice), false};
   }
 
   const Disk& disk_;
@@ -257,7 +257,7 @@ void process_death_states(const Disk& before, const Change& last, const Sampling
     disk.apply(change);
     return disk;
   };
-  if (!visit(CrashState{died_after(last), "killed after the call"})) return;
+  if (!visit(CrashState{died_after(last), "killed after the call", false})) return;
   if (last.kind != Change::Kind::write) return;
   DataChange write;
   write.offset = last.offset;
@@ -267,7 +267,8 @@ void process_death_states(const Disk& before, const Change& last, const Sampling
     const std::uint64_t bytes = tear_point(random, write);
     Change part = last;
     part.data = std::make_shared<const std::string>(last.data->substr(0, bytes));
-    if (!visit(CrashState{died_after(part), "killed after " + std::to_string(bytes) + " bytes"})) return;
+    if (!visit(CrashState{died_after(part), "killed after " + std::to_string(bytes) + " bytes", true}))
+      return;
   }
 }
 

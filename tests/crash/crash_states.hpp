@@ -22,7 +22,8 @@ class Sampling {
 class CrashState {
  public:
   Disk disk;
-  std::string choice;  ///< what became of everything that was pending
+  std::string choice;        ///< what became of everything that was pending
+  bool interrupted = false;  ///< in the middle of the last call, which so was not answered
 };
 
 /// Called with each state; false ends the enumeration.

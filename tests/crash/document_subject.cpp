@@ -95,6 +95,7 @@ class DocumentSubject final : public Subject {
     return seen;
   }
 
+  std::string verify() override { return damage_in(runner_.run(store_->verify())); }
   void write_again(Observation& seen) override {
     seen.written = "j";
     auto saved = runner_.run(store_->save_json(kCategory, "j", json::value{{"again", 1}}));

@@ -1,5 +1,6 @@
 #include "explorer.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <iostream>
 #include <sstream>
@@ -95,7 +96,8 @@ History Explorer::record(const Plan& plan) {
   {
     Machine machine{Disk()};
     store.open(machine);
-    for (const std::string& operation : store.starts().at(plan.start)) {
+    const auto setup = store.starts().at(plan.start);
+    for (const std::string& operation : setup) {
       if (store.run(operation).outcome != Outcome::done)
         throw std::logic_error("cannot set up " + plan.text());
     }
@@ -114,24 +116,26 @@ History Explorer::record(const Plan& plan) {
     History::Step step;
     step.operation = operation;
     step.begin = machine.trace().size();
+    const auto before = store.expected();
     step.effect = store.run(operation);
     step.end = machine.trace().size();
     if (step.effect.outcome == Outcome::indeterminate) {
       const Observation now = store.observe();
       step.settled = now.objects.at(step.effect.object);
-      // A failed operation may not leave a third thing.
-      if (!store.adopt(step.effect.object, step.settled)) {
+      const bool known = store.adopt(step.effect.object, step.settled);
+      if (step.settled != before.at(step.effect.object)) step.effect.state = step.settled;
+      if (!known) {
         StateId id;
         id.plan = plan;
         history.steps.push_back(step);
-        report(id, history, CrashState{machine.disk(), "no crash"},
-               "after an indeterminate write: " + step.settled);
+        report(id, history, CrashState{machine.disk(), "no crash", false},
+               "an indeterminate write left: " + step.settled);
       }
     }
     if (plan.fault < 0 && step.effect.outcome != Outcome::done && step.effect.code != Errc::not_found) {
       StateId id;
       id.plan = plan;
-      report(id, history, CrashState{machine.disk(), "no crash"},
+      report(id, history, CrashState{machine.disk(), "no crash", false},
              operation + " failed: " + step.effect.error);
     }
     history.steps.push_back(std::move(step));
@@ -185,8 +189,9 @@ void Explorer::look(const StateId& id, const History& history, const CrashState&
   if (!seen_.insert(fingerprint).second) return;
   ++counts_.states;
   const Observation& seen = observed(id, state.disk, fingerprint);
-  std::string problem = judge(id, history, seen);
-  if (problem.empty() && (only_ || (fingerprint ^ seed_of(id)) % kAgainEvery == 0)) {
+  std::string problem = judge(id, history, seen, state.interrupted);
+  if (problem.empty() && can_crash_again(id, history) &&
+      (only_ || (fingerprint ^ seed_of(id)) % kAgainEvery == 0)) {
     problem = crash_again(id, history, state);
   }
   if (!problem.empty()) report(id, history, state, problem);
@@ -206,20 +211,32 @@ const Observation& Explorer::observed(const StateId& id, const Disk& disk, std::
   Subject& observer = find(observers_, id.plan.subject);
   observer.open(machine);
   Observation seen = observer.observe();
+  const bool is_damaged = !seen.unlisted.empty() ||
+                          std::any_of(seen.objects.begin(), seen.objects.end(),
+                                      [](const auto& object) { return object.second.starts_with(kCorrupt); });
+  if (seen.problem.empty() && !is_damaged) seen.problem = observer.verify();
   if (seen.problem.empty()) observer.write_again(seen);
   observer.close();
   if (seen.problem.empty() && machine.open_files() + machine.open_directories() + machine.held_locks() != 0) {
     seen.problem = "something was left open";
   }
-  if (seen.problem.empty()) seen.problem = verify_image(id.plan.subject, machine);
   return memory_[key] = std::move(seen);
 }
 
-std::string Explorer::judge(const StateId& id, const History& history, const Observation& seen) const {
+/// A process that dies when its sync has failed, before it could note that, leaves what nobody can know: the
+/// next one sees good data, whose sync will say that all is well.
+bool Explorer::can_crash_again(const StateId& id, const History& history) const {
+  if (id.plan.fault < 0 || id.kind == CrashKind::power) return true;
+  return std::none_of(history.steps.begin(), history.steps.end(),
+                      [&id](const History::Step& step) { return step.begin < id.cut && id.cut < step.end; });
+}
+
+std::string Explorer::judge(const StateId& id, const History& history, const Observation& seen,
+                            bool interrupted) const {
   if (!seen.problem.empty()) return seen.problem;
   const Subject& store = subject(id.plan.subject);
   for (const auto& [object, state] : seen.objects) {
-    const Acceptable may = history.acceptable(object, id.cut, id.kind);
+    const Acceptable may = history.acceptable(object, id.cut, id.kind, interrupted);
     bool good = may.damage && store.is_damage(state);
     std::string expected;
     for (const State& one : may.states) {
@@ -263,7 +280,7 @@ std::string Explorer::crash_again(const StateId& id, const History& history, con
     observer.open(rebooted);
     const Observation found = observer.observe();
     observer.close();
-    problem = judge_again(id, history, after, found, before.written, at == answered);
+    problem = judge_again(id, history, after, found, before.written, at == answered, state.interrupted);
     if (problem.empty()) return true;
     problem += " (after a second crash: change " + std::to_string(at) + " of the next write; " +
                twice.choice + ")\n";
@@ -278,14 +295,14 @@ std::string Explorer::crash_again(const StateId& id, const History& history, con
 }
 
 std::string Explorer::judge_again(const StateId& id, const History& history, const Observation& after,
-                                  const Observation& found, const std::string& written,
-                                  bool acknowledged) const {
+                                  const Observation& found, const std::string& written, bool acknowledged,
+                                  bool interrupted) const {
   if (!found.problem.empty()) return found.problem;
   const Subject& store = subject(id.plan.subject);
   const bool strict = acknowledged && store.writes_again_durably();
   for (const auto& [object, state] : found.objects) {
     // What process died with it pending may be lost now.
-    const Acceptable may = history.acceptable(object, id.cut, CrashKind::power);
+    const Acceptable may = history.acceptable(object, id.cut, CrashKind::power, interrupted);
     const State& wanted = after.objects.at(object);
     if (state == wanted) continue;
     if (object == written && strict) return object + " is [" + state + "], not [" + wanted + "]";

@@ -66,11 +66,14 @@ class Explorer {
   void cut(const Plan& plan, const History& history);
   void look(const StateId& id, const History& history, const CrashState& state);
   const Observation& observed(const StateId& id, const Disk& disk, std::size_t fingerprint);
-  std::string judge(const StateId& id, const History& history, const Observation& seen) const;
+  std::string judge(const StateId& id, const History& history, const Observation& seen,
+                    bool interrupted) const;
+  bool can_crash_again(const StateId& id, const History& history) const;
   /// Crashes the first write after the crash.
   std::string crash_again(const StateId& id, const History& history, const CrashState& state);
   std::string judge_again(const StateId& id, const History& history, const Observation& after,
-                          const Observation& found, const std::string& written, bool acknowledged) const;
+                          const Observation& found, const std::string& written, bool acknowledged,
+                          bool interrupted) const;
   void report(const StateId& id, const History& history, const CrashState& state, const std::string& problem);
   std::uint64_t seed_of(const StateId& id) const;
   Subject& subject(const std::string& name) const;

@@ -2,13 +2,14 @@
 
 namespace sessile::crash {
 
-Acceptable History::acceptable(const std::string& object, std::size_t cut, CrashKind kind) const {
+Acceptable History::acceptable(const std::string& object, std::size_t cut, CrashKind kind,
+                               bool interrupted) const {
   Acceptable may;
   State now = initial.at(object);
   may.states = {now};
   for (const Step& step : steps) {
     const Effect& effect = step.effect;
-    const bool answered = step.end <= cut;
+    const bool answered = step.end + (interrupted ? 1 : 0) <= cut;
     if (!answered && step.begin >= cut) break;
     if (!effect.object.empty() && effect.object != object) continue;
     if (effect.outcome == Outcome::failed) continue;

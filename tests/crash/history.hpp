@@ -37,8 +37,9 @@ class History {
   std::vector<Step> steps;
   std::size_t calls = 0;  ///< through the seam that can change something
 
-  /// What may be found of `object` when the first `cut` changes of the trace were made.
-  Acceptable acceptable(const std::string& object, std::size_t cut, CrashKind kind) const;
+  /// What may be found of `object` when the first `cut` changes of the trace were made; `interrupted`: the
+  /// last of them in part.
+  Acceptable acceptable(const std::string& object, std::size_t cut, CrashKind kind, bool interrupted) const;
   std::string describe(std::size_t cut) const;
 };
 

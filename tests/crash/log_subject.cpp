@@ -10,6 +10,8 @@ namespace sessile::crash {
 
 namespace {
 
+constexpr MemoryId kNobodysId = MemoryId{1} << 40;
+
 std::string weak_suffix(Durability durability) {
   return durability == Durability::power ? "" : "_weak";
 }
@@ -103,6 +105,8 @@ class MemorySubject final : public Subject {
       if (opening_.code() != Errc::corrupt) seen.problem = "open: " + opening_.message();
       return seen;
     }
+    // An indeterminate write makes the handle read its file again, at the next operation that may write.
+    if (std::exchange(uncertain_, false)) runner_.run(log_->forget(kNobodysId)).ignore();
     auto items = runner_.run(log_->list());
     if (!items) {
       seen.problem = "list: " + items.error().message();
@@ -115,6 +119,13 @@ class MemorySubject final : public Subject {
     return seen;
   }
 
+  std::string verify() override {
+    close();  // it takes the lock
+    auto report = runner_.run(detail::LogAccess::verify_memory(
+        machine_->files(), "/place/memory.jsonl", VerifyOptions(), options_for(runner_, durability_)));
+    open_log();
+    return damage_in(report);
+  }
   bool writes_again_durably() const override { return durability_ == Durability::power; }
   void write_again(Observation& seen) override {
     if (!log_) return;
@@ -141,6 +152,7 @@ class MemorySubject final : public Subject {
 
  private:
   void open_log() {
+    uncertain_ = false;
     auto opened = runner_.run(detail::LogAccess::open_memory(machine_->files(), "/place/memory.jsonl",
                                                              options_for(runner_, durability_)));
     if (opened) {
@@ -161,6 +173,7 @@ class MemorySubject final : public Subject {
       known_ = next;
     } else {
       set_failure(effect, result.error());
+      uncertain_ = effect.outcome == Outcome::indeterminate;
     }
     effect.state = text_of(next);
     candidate_ = std::move(next);
@@ -174,6 +187,7 @@ class MemorySubject final : public Subject {
   Error opening_;
   std::map<MemoryId, std::string> known_;
   std::map<MemoryId, std::string> candidate_;
+  bool uncertain_ = false;
   int step_ = 0;
 };
 
@@ -241,6 +255,11 @@ class SessionLogSubject final : public Subject {
     }
     state = text_of(*loaded);
     return seen;
+  }
+  std::string verify() override {
+    auto report = runner_.run(log_->verify());
+    if (!report && report.error().code() == Errc::not_found) return {};
+    return damage_in(report);
   }
   void write_again(Observation& seen) override {
     const State before = seen.objects["log"] == kAbsent ? "log:" : seen.objects["log"];

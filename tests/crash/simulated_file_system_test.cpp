@@ -1,6 +1,7 @@
-// The simulator is as strict as a disk, and no stricter: what cannot happen is not made up, what can is found.
-#include "crash_states.hpp"
+// The simulator is as strict as a disk, and no stricter: what cannot happen is not made up, what can is
+// found.
 #include "simulated_file_system.hpp"
+#include "crash_states.hpp"
 #include "storage/replace_file.hpp"
 
 #include <doctest/doctest.h>
@@ -92,7 +93,8 @@ TEST_CASE("Changes of different names may become durable in any order, those of 
   put(*root, "a", "1", true);
   put(*root, "b", "2", true);
   REQUIRE(root->remove("a").has_value());
-  CHECK(after_power_loss(machine.disk()) == std::set<Files>{{}, {{"a", "1"}}, {{"b", "2"}}, {{"a", "1"}, {"b", "2"}}});
+  CHECK(after_power_loss(machine.disk()) ==
+        std::set<Files>{{}, {{"a", "1"}}, {{"b", "2"}}, {{"a", "1"}, {"b", "2"}}});
   REQUIRE(root->sync().has_value());
   REQUIRE(root->rename("b", "c").has_value());
   put(*root, "b", "3", true);
@@ -107,7 +109,8 @@ TEST_CASE("A write over what is there leaves old or new bytes, and whole sectors
   put(*root, "f", before, true);
   REQUIRE(root->sync().has_value());
   auto file = root->open_file("f", OpenMode::read_write).value();
-  REQUIRE(file->write_at(100, std::span(std::string(1500, 'n'))).has_value());
+  const std::string next(1500, 'n');
+  REQUIRE(file->write_at(100, std::span(next)).has_value());
   const auto found = after_power_loss(machine.disk());
   bool hole = false;
   for (const Files& files : found) {

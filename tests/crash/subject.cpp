@@ -49,7 +49,14 @@ std::vector<std::string> temporary_files(const Disk& disk) {
   return found;
 }
 
-std::string verify_image(const std::string&, Machine&) {
+std::string damage_in(const Result<VerifyReport>& report) {
+  if (!report) return "verify: " + report.error().message();
+  for (const Finding& finding : report->findings) {
+    if (is_damage(finding.kind)) {
+      return "verify: " + std::string(sessile::name(finding.kind)) + ": " + finding.path + ": " +
+             finding.detail;
+    }
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
+#include <sessile/verify.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -108,6 +109,8 @@ class Subject {
   virtual std::map<std::string, State> expected() const = 0;
 
   virtual Observation observe() = 0;
+  /// What `verify` finds that a crash may not leave; empty: nothing.
+  virtual std::string verify() = 0;
   /// Writes again what an agent would after a crash, reads it back, and looks at what is left in the
   /// directories. Fills in problem, next_id and written.
   virtual void write_again(Observation& observation) = 0;
@@ -130,7 +133,7 @@ void set_failure(Effect& effect, const Error& error);
 /// The names of temporary files in a directory of the disk and below it.
 std::vector<std::string> temporary_files(const Disk& disk);
 
-/// `verify` finds nothing on the machine's disk but what a crash may leave. Empty, or what it found.
-std::string verify_image(const std::string& subject, Machine& machine);
+/// What of a report is damage, which no crash may leave; empty: nothing.
+std::string damage_in(const Result<VerifyReport>& report);
 
 }  // namespace sessile::crash
