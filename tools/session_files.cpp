@@ -11,7 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Named after the id, whatever the folder and the extension; not the lock and its queue, which others may hold.
+// Named after the id, whatever the folder and the extension; not the lock and its queue, which others may
+// hold.
 Result<std::vector<fs::path>> files_of(const fs::path& directory, const SessionId& id) {
   const std::string name = file_name(id.str());
   std::vector<fs::path> files;
