@@ -199,12 +199,12 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   if (!*sessions) return std::shared_ptr<const Place>();
   auto agents = open_existing(**root, "agents");
   if (!agents) return agents.error();
+  // Readers do without.
   auto locks = open_existing(**root, "locks");
-  if (!locks) return locks.error();
   place->root = std::move(*root);
   place->sessions = std::move(*sessions);
   place->agents = std::move(*agents);
-  place->locks = std::move(*locks);
+  if (locks) place->locks = std::move(*locks);
   // Remembered only when complete: a writer may be making the rest.
   if (place->agents) opened(place, nullptr);
   return std::shared_ptr<const Place>(place);

@@ -57,7 +57,7 @@ Result<ReadLog> read_log(Directory& sessions, const std::string& file, const Lim
   read.state = std::move(*state);
   read.end = scan->end;
   read.torn = scan->torn;
-  read.poisoned = log->must_be_replaced();
+  read.poisoned = log->sync_failed();
   return read;
 }
 
@@ -118,6 +118,12 @@ Async<VerifyReport> Verification::run() {
   if (!entries) co_return entries.error();
   const Contents contents = sort(*entries);
   run_.expect(contents.logs.size());
+  if (!place_.locks) {
+    auto locks = co_await run_on(run_.pool(), [this](CommitGate&) { return place_.root->info("locks"); });
+    if (locks && locks->kind != FileKind::directory) {
+      run_.note(storage::wrong_type(*place_.root, "locks"));
+    }
+  }
   for (const std::string& name : contents.logs) {
     if (auto done = co_await check_session(name); !done) co_return done.error();
   }

@@ -44,7 +44,7 @@ Result<ReadMemory> read_memory(Directory& directory, const LogPlace& place) {
   memory.end = scan->end;
   memory.seq = scan->records.back().seq;
   memory.torn = scan->torn;
-  memory.poisoned = log->must_be_replaced();
+  memory.poisoned = log->sync_failed();
   return memory;
 }
 

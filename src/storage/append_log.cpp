@@ -100,6 +100,7 @@ Result<AppendLog> AppendLog::open_to_write(Directory& directory, std::string nam
 Result<std::uint64_t> AppendLog::size() {
   auto info = file_->info();
   if (!info) return failed(info.error(), "cannot look at the log");
+  shared_ = info->links > 1;
   return info->size;
 }
 
@@ -242,6 +243,10 @@ Result<void> AppendLog::sync() {
 }
 
 bool AppendLog::must_be_replaced() const {
+  return shared_ || sync_failed();
+}
+
+bool AppendLog::sync_failed() const {
   return is_poisoned(*directory_, name_);
 }
 

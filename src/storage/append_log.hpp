@@ -78,8 +78,11 @@ class AppendLog {
   /// Syncs what was appended. Errors: indeterminate, the log is poisoned.
   Result<void> sync();
 
-  /// True when a sync failed and the log has not been replaced since.
+  /// True when it must not be appended to: a sync failed, or, once its end was read, the file has another
+  /// name (a backup made of hard links), whose content must stay as it is.
   bool must_be_replaced() const;
+  /// True when a sync failed and the log has not been replaced since.
+  bool sync_failed() const;
 
  private:
   AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file);
@@ -96,6 +99,7 @@ class AppendLog {
   Directory* directory_;
   std::string name_;
   std::unique_ptr<File> file_;
+  bool shared_ = false;  // has another name; known once the size is
 };
 
 /// Makes or replaces the log with one whose only record has number `seq`; as replace_file, whose errors these

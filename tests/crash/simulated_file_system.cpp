@@ -223,7 +223,7 @@ class SimulatedDirectory final : public storage::Directory {
     if (machine_.locks_.contains(sidecar)) return code(EWOULDBLOCK);
     return std::unique_ptr<storage::LockFile>(std::make_unique<SimulatedLock>(machine_, sidecar));
   }
-  std::int64_t lock_holder(const std::string&, LockPrimitive) override { return 0; }
+  storage::LockOwner lock_holder(const std::string&) override { return storage::LockOwner(); }
   storage::FileIdentity identity() const noexcept override {
     return storage::FileIdentity(machine_.device_, inode_);
   }

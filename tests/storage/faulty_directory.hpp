@@ -113,8 +113,17 @@ class FaultyDirectory final : public storage::Directory {
     if (const int error = faults_->enter_uncounted("lock")) return Faults::code(error);
     return inner_->try_lock(name, primitive);
   }
-  std::int64_t lock_holder(const std::string& name, LockPrimitive primitive) override {
-    return inner_->lock_holder(name, primitive);
+  storage::LockOwner lock_holder(const std::string& name) override { return inner_->lock_holder(name); }
+  storage::SysResult<std::unique_ptr<storage::Sidecar>> open_sidecar(const std::string& name,
+                                                                     LockPrimitive primitive) override {
+    return inner_->open_sidecar(name, primitive);
+  }
+  storage::SysResult<std::unique_ptr<storage::LinePlace>> stand_in_line(const std::string& name,
+                                                                        storage::Arrival arrival) override {
+    return inner_->stand_in_line(name, arrival);
+  }
+  bool anybody_in_line(const std::string& name, storage::Arrival before) override {
+    return inner_->anybody_in_line(name, before);
   }
   storage::FileIdentity identity() const noexcept override { return inner_->identity(); }
   const std::filesystem::path& path() const noexcept override { return inner_->path(); }
