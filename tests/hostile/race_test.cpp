@@ -29,6 +29,8 @@ class Swapper {
     std::error_code ignored;
     while (!stop_) {
       if (::rename(name_.c_str(), aside.c_str()) != 0) continue;
+      // Left over when the store made a directory in the moment without one.
+      ::unlink(link.c_str());
       if (::symlink(target_.c_str(), link.c_str()) != 0) break;
       ::rename(link.c_str(), name_.c_str());
       ++swaps_;
