@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace sessile {
+namespace {
+
+// A text that no time could be read from is another program's, and kept like one.
+bool is_given(const Timestamp& time) {
+  return time.is_set() || !time.original().empty();
+}
+
+}  // namespace
 
 Result<void> check_revision(const RevisionCheck& check, const std::optional<Revision>& stored) {
   if (check.is_any()) return success();
@@ -24,8 +32,8 @@ Written Stamper::next(const std::optional<StoredState>& stored, const Session& s
     written.updated_at = now;
   }
   if (times == Times::preserve) {
-    if (session.created_at.is_set()) written.created_at = session.created_at;
-    if (session.updated_at.is_set()) written.updated_at = session.updated_at;
+    if (is_given(session.created_at)) written.created_at = session.created_at;
+    if (is_given(session.updated_at)) written.updated_at = session.updated_at;
   }
   return written;
 }

@@ -144,14 +144,19 @@ class Replay {
   Result<void> apply_body(RecordType type, json::object& fields) {
     if (type == RecordType::snapshot) return apply_snapshot(fields);
     document_["revision"] = state_.summary.revision;
-    if (const json::value* updated = summary_member(type, fields, "updated_at")) {
-      document_["updated_at"] = *updated;
-    }
+    set_updated_at(type, fields);
     if (type == RecordType::patch) {
       if (auto changed = apply_changes(fields); !changed) return changed;
+      // Logs of before may unset it, where a foreign time became one of ours.
+      if (!document_.contains("updated_at")) set_updated_at(type, fields);
     }
     if (auto added = extend(fields, "messages"); !added) return added;
     return extend(fields, "trajectory");
+  }
+
+  void set_updated_at(RecordType type, json::object& fields) {
+    const json::value* updated = summary_member(type, fields, "updated_at");
+    if (updated) document_["updated_at"] = *updated;
   }
 
   Result<void> apply_snapshot(json::object& fields) {

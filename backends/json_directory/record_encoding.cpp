@@ -200,6 +200,8 @@ std::optional<std::string> encode_patch(const Session& before, const Session& af
   auto old_fields = envelope(before);
   auto new_fields = envelope(after);
   if (!old_fields || !new_fields) return std::nullopt;
+  // A foreign time that became one of ours is in the summary: unsetting it would leave the session without.
+  if (!new_fields->contains("updated_at")) old_fields->erase("updated_at");
   RecordHead head;
   head.summary = summarize(after);
   head.unsettled = unsettled;

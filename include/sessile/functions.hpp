@@ -75,18 +75,4 @@ Async<Page<SessionSummary>> since(StorePtr store, TimePoint cutoff);
 Async<std::vector<Error>> for_each(StorePtr store, ListQuery query,
                                    std::function<Result<void>(const SessionSummary&)> visit);
 
-/// What copy did.
-class CopyReport {
- public:
-  CopyReport() noexcept {}
-  std::uint64_t copied = 0;
-  std::uint64_t unchanged = 0;  ///< were there already, the same
-  std::vector<Error> failed;    ///< could not be read or written; the others were copied
-};
-
-/// Copies every session from one store to another, keeping created_at and updated_at. A session of the same
-/// id and content that is there already is left; another one is reported as conflict and left. May be run
-/// again.
-Async<CopyReport> copy(StorePtr from, StorePtr to, std::function<void(const SessionSummary&)> progress = {});
-
 }  // namespace sessile

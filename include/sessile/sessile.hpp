@@ -5,6 +5,7 @@
 #include <sessile/backend.hpp>
 #include <sessile/blocking.hpp>
 #include <sessile/capabilities.hpp>
+#include <sessile/copy.hpp>
 #include <sessile/daemon_state.hpp>
 #include <sessile/document_edit.hpp>
 #include <sessile/document_options.hpp>
