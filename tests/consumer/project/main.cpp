@@ -14,7 +14,8 @@ int main() {
             << " behaviours\n";
 #ifdef HAS_POSTGRES
   sessile::register_postgres().value();
-  std::cout << sessile::open_store("postgres://host/database").value()->capabilities().backend << " is linked\n";
+  std::cout << sessile::open_store("postgres://host/database").value()->capabilities().backend
+            << " is linked\n";
 #endif
   return loaded->messages.size() == 1 ? 0 : 1;
 }
