@@ -9,6 +9,14 @@ install(TARGETS sessile sessile_conformance EXPORT sessileTargets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+if(TARGET sessile_postgres)
+  # Exported apart: only who asks for the component needs libpq.
+  install(TARGETS sessile_postgres EXPORT sessilePostgresTargets
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  install(EXPORT sessilePostgresTargets NAMESPACE sessile:: DESTINATION "${package_directory}")
+endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/sessile" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT sessileTargets NAMESPACE sessile:: DESTINATION "${package_directory}")
 if(TARGET sessile_command)

@@ -4,6 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#ifdef SESSILE_HAS_POSTGRES
+#include <sessile/postgres.hpp>
+#endif
+
 #include <csignal>
 #include <cstring>
 
@@ -14,7 +18,11 @@ constexpr const char* kAbout =
     "Keeps the sessions of AI agents.\n\n"
     "A store is named by a URL: file:DIR (one readable JSON file a session), jsondir:DIR (an append log a "
     "session),\n"
-    "memory: (gone when the command ends).\n\n"
+    "memory: (gone when the command ends)"
+#ifdef SESSILE_HAS_POSTGRES
+    ", postgres://USER@HOST/DATABASE (tables on a server)"
+#endif
+    ".\n\n"
     "  export SESSILE_STORE=jsondir:$HOME/.sessions\n"
     "  sessile import ~/.claude/projects      take over what you have\n"
     "  sessile ls --limit 10                  the ten newest\n"
@@ -94,6 +102,9 @@ int main(int argc, char** argv) {
   // A reader that goes away must not end us in the middle of a write to the store: we see it as EPIPE.
   std::signal(SIGPIPE, SIG_IGN);
   try {
+#ifdef SESSILE_HAS_POSTGRES
+    sessile::register_postgres().value();
+#endif
     return run_command(argc, argv);
   } catch (const OutputFailure& failure) {
     if (failure.cause == EPIPE) std::_Exit(128 + SIGPIPE);  // as if the signal had ended us

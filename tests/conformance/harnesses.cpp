@@ -100,17 +100,22 @@ Harness memory_harness() {
   return harness;
 }
 
-Harness url_harness(std::string url, std::filesystem::path dir) {
+Harness shared_harness(std::string url) {
   Harness harness;
   harness.open = [url](OpenOptions options) { return open_store(url, std::move(options)); };
-  harness.reopen = harness.open;  // each handle has only what is in the files
-  harness.corrupt = [dir](SessionId id) { return write_garbage(dir, id); };
-  harness.discard = [dir](SessionId id) { return remove_files(dir, id); };
+  harness.reopen = harness.open;  // each handle has only what is stored
   harness.second_process = [url](std::string command, std::vector<std::string> arguments) {
     std::vector<std::string> argv = {"second-process", kSecondProcess, url, std::move(command)};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     return run_myself(std::move(argv));
   };
+  return harness;
+}
+
+Harness url_harness(std::string url, std::filesystem::path dir) {
+  Harness harness = shared_harness(std::move(url));
+  harness.corrupt = [dir](SessionId id) { return write_garbage(dir, id); };
+  harness.discard = [dir](SessionId id) { return remove_files(dir, id); };
   return harness;
 }
 

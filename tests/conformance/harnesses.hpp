@@ -12,9 +12,12 @@ namespace sessile::conformance {
 /// `memory:`. Handles see nothing of each other; there is nothing to reopen or corrupt.
 Harness memory_harness();
 
-/// The store of `url`, whose files are below `dir`, and in which this program is the second process: its main
-/// must call run_as_second_process first. `corrupt` writes garbage over every regular file below `dir` that
-/// is named after the id, lock files but for; `discard` removes those files.
+/// The store of `url`, which outlives its handles and reaches other processes; this program is the second
+/// one: its main must call run_as_second_process first. There is nothing to corrupt.
+Harness shared_harness(std::string url);
+
+/// As shared_harness, for a store whose files are below `dir`. `corrupt` writes garbage over every regular
+/// file below `dir` that is named after the id, lock files but for; `discard` removes those files.
 Harness url_harness(std::string url, std::filesystem::path dir);
 
 /// Plays the second process when `argv` says so: prints what second_process_main returns, and sets
