@@ -104,7 +104,8 @@ class Columns {
     row.push_back(known ? readable_us(outcome.lock.wait.p50_us) : "-");
     row.push_back(known ? readable_us(outcome.lock.wait.p999_us) : "-");
     row.push_back(known ? readable_us(outcome.lock.hold.p50_us) : "-");
-    row.push_back(told ? readable_us(outcome.lock.handover.p50_us) : "-");
+    const bool handed_over = told && outcome.lock.handover.count > 0;
+    row.push_back(handed_over ? readable_us(outcome.lock.handover.p50_us) : "-");
     row.push_back(told ? percent(outcome.lock.wasted_share) : "-");
     row.push_back(readable(outcome.jain));
     row.push_back(std::to_string(outcome.failed));

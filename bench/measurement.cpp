@@ -63,11 +63,15 @@ json::array timeline_array(const std::vector<TimelinePoint>& points) {
   return array;
 }
 
+json::value number_or_null(std::optional<double> value) {
+  return value ? json::value(rounded(*value)) : json::value();
+}
+
 json::array holders_array(const std::vector<HoldPoint>& points) {
   json::array array;
   for (const auto& point : points) {
-    array.push_back(json::array{point.process, rounded(point.requested_us), rounded(point.acquired_us),
-                                rounded(point.released_us)});
+    array.push_back(json::array{point.process, rounded(point.requested_us), number_or_null(point.acquired_us),
+                                number_or_null(point.released_us)});
   }
   return array;
 }

@@ -266,7 +266,7 @@ Result<Written> FilesystemStore::append_now(const Target& target, const SessionI
     auto known = appends.find(options.idempotency_key(), print);
     if (!known) return known.error();
     if (*known) {
-      // The first call may have asked for less durability than this one promises.
+      // The first call may have promised less than this one, or was killed before it had synced.
       if (*options.durability() == Durability::power) {
         if (auto synced = unsynced_.sync(*target.directory, target.file); !synced) return synced.error();
       }

@@ -44,11 +44,6 @@ void Unsynced::removed(const std::string& file, Durability durability) {
   if (durability != Durability::power) directory_ = true;
 }
 
-bool Unsynced::contains(const std::string& file) const {
-  const std::lock_guard lock(mutex_);
-  return all_ || files_.contains(file) || failed_.contains(file);
-}
-
 Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) {
   {
     const std::lock_guard lock(mutex_);
@@ -109,7 +104,6 @@ Result<void> Unsynced::sync(Directory& directory) {
 }
 
 Result<void> Unsynced::sync(Directory& directory, const std::string& file) {
-  if (!contains(file)) return success();
   if (auto synced = sync_file(directory, file); !synced) return synced;
   return sync_directory(directory);
 }

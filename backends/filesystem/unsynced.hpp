@@ -19,13 +19,12 @@ class Unsynced {
   /// Notes a write or a removal that is about to be acknowledged.
   void wrote(const std::string& file, Durability durability);
   void removed(const std::string& file, Durability durability);
-  bool contains(const std::string& file) const;
 
   /// Syncs what was noted. Blocks. Errors: indeterminate, also ever after for a file whose sync failed until
   /// it is written anew: a second sync may say that all is well though the data is gone.
   /// Others as storage::system_error: nothing is lost, flush again.
   Result<void> sync(storage::Directory& directory);
-  /// Syncs one file and its directory, when it was noted. Errors: as sync.
+  /// Syncs one file and its directory, noted or not: another process may have written it. Errors: as sync.
   Result<void> sync(storage::Directory& directory, const std::string& file);
 
  private:

@@ -10,6 +10,7 @@
 namespace sessile::filesystem {
 
 using storage::CommitGate;
+using storage::conclude;
 using storage::Directory;
 using storage::FileKind;
 
@@ -73,38 +74,40 @@ Async<void> Verification::check_file(std::string file) {
   co_return success();
 }
 
-Verification::Outcome Verification::look(const std::string& file) {
+Verification::Findings Verification::look(const std::string& file) {
   const std::string path = (directory_->path() / file).string();
-  const auto judge = [&](const Error& error) -> Outcome {
+  const auto judge = [&](const Error& error) -> Findings {
     // Removed since it was listed.
-    if (error.code() == Errc::not_found) return std::nullopt;
+    if (error.code() == Errc::not_found) return {};
     Finding finding(error, path);
     finding.key = key_of(file);
-    return finding;
+    return {std::move(finding)};
   };
   auto summary = read_summary(*directory_, file, limits_);
   if (!summary) return judge(summary.error());
-  if (!*summary) return std::nullopt;
+  if (!*summary) return {};
   auto text = storage::read_file(*directory_, file, longest_file(limits_));
   if (!text) return judge(text.error());
   auto stored = decode_document(*text, limits_);
   if (!stored) return judge(stored.error());
-  if (!summary_is_stale(*text, stored->session)) return std::nullopt;
+  if (!summary_is_stale(*text, stored->session)) return {};
   Finding finding(FindingKind::stale_summary, path);
   finding.key = key_of(file);
   finding.detail = "the head of the file, which listings show, is not that of its session";
-  return finding;
+  return {std::move(finding)};
 }
 
-Verification::Outcome Verification::look_and_repair(const std::string& file, bool repair) {
-  auto finding = look(file);
-  if (!finding || !repair) return finding;
-  if (finding->kind == FindingKind::corrupt) {
-    storage::conclude(*finding, storage::Quarantine(*directory_).move(*directory_, file, *finding));
-  } else if (finding->kind == FindingKind::stale_summary) {
-    storage::conclude(*finding, rewrite(file));
+Verification::Findings Verification::look_and_repair(const std::string& file, bool repair) {
+  Findings findings = look(file);
+  if (!repair) return findings;
+  for (Finding& finding : findings) {
+    if (finding.kind == FindingKind::corrupt) {
+      conclude(finding, storage::Quarantine(*directory_).move(*directory_, file, finding));
+    } else if (finding.kind == FindingKind::stale_summary) {
+      conclude(finding, rewrite(file));
+    }
   }
-  return finding;
+  return findings;
 }
 
 Result<void> Verification::rewrite(const std::string& file) {

@@ -18,11 +18,11 @@ class Verification {
   Async<VerifyReport> run();
 
  private:
-  using Outcome = std::optional<Finding>;
+  using Findings = storage::Findings;
   Async<void> check_file(std::string file);
   // These block.
-  Outcome look(const std::string& file);
-  Outcome look_and_repair(const std::string& file, bool repair);
+  Findings look(const std::string& file);
+  Findings look_and_repair(const std::string& file, bool repair);
   Result<void> rewrite(const std::string& file);
 
   const std::shared_ptr<storage::Directory> directory_;

@@ -138,13 +138,13 @@ Layout::Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path
 
 Result<std::shared_ptr<Directory>> Layout::open_root(bool make) {
   auto root = files_->open_directory(root_);
-  if (!root && root.error() == errc::no_such_file_or_directory) {
-    if (missing_ == MissingPlace::refuse) {
-      return Error(Errc::unavailable, "the directory of the store does not exist").with_path(root_.native());
-    }
-    if (!make) return std::shared_ptr<Directory>();
-    root = storage::open_or_make_directory(*files_, root_);
+  const bool is_missing = !root && root.error() == errc::no_such_file_or_directory;
+  if (is_missing && missing_ == MissingPlace::refuse) {
+    return Error(Errc::unavailable, "the directory of the store does not exist").with_path(root_.native());
   }
+  if (is_missing && !make) return std::shared_ptr<Directory>();
+  // Also when it is there: its maker may have been killed before its entry was durable.
+  if (make && (root || is_missing)) root = storage::open_or_make_directory(*files_, root_);
   if (root) return std::move(*root);
   return Error(Errc::unavailable, "cannot open the directory of the store")
       .with_path(root_.native())
@@ -199,12 +199,12 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   if (!*sessions) return std::shared_ptr<const Place>();
   auto agents = open_existing(**root, "agents");
   if (!agents) return agents.error();
+  // Readers do without.
   auto locks = open_existing(**root, "locks");
-  if (!locks) return locks.error();
   place->root = std::move(*root);
   place->sessions = std::move(*sessions);
   place->agents = std::move(*agents);
-  place->locks = std::move(*locks);
+  if (locks) place->locks = std::move(*locks);
   // Remembered only when complete: a writer may be making the rest.
   if (place->agents) opened(place, nullptr);
   return std::shared_ptr<const Place>(place);

@@ -30,7 +30,7 @@ class Place {
   Place() {}
   std::shared_ptr<storage::Directory> root;
   std::shared_ptr<storage::Directory> sessions;
-  std::shared_ptr<storage::Directory> locks;   ///< null: opened to read, and there is none
+  std::shared_ptr<storage::Directory> locks;   ///< null: opened to read, and there is none to open
   std::shared_ptr<storage::Directory> agents;  ///< null: opened to read, and there is none
 
   /// Makes the index entry of `name` under `agent`, and with Durability::power makes it durable. Repeatable.

@@ -250,7 +250,13 @@ Result<Written> SessionWriter::append(const std::vector<Message>& messages, cons
     if (auto whole = read_whole(); !whole) return whole.error();
     auto known = whole_->appends.find(head.key, head.fingerprint);
     if (!known) return known.error();
-    if (*known) return **known;
+    if (*known) {
+      // The first call may have promised less than this one, or was killed before it had synced.
+      if (*options.durability() == Durability::power) {
+        if (auto settled = settle(); !settled) return settled.error();
+      }
+      return **known;
+    }
   }
   if (auto expected = check_revision(options.if_revision(), state_.summary.revision); !expected) {
     return expected.error();
@@ -314,7 +320,8 @@ Result<void> SessionWriter::remove(const RemoveOptions& options, CommitGate& gat
   stamper_.retired(state_.summary.revision);
   auto removed = storage::remove_log(*place_.sessions, log_name_, *options.durability(), gate);
   if (!removed) return removed;
-  place_.drop_from_index(state_.summary.agent_id, name_);
+  // Only when the removal is durable: until then the session may come back, and needs its entry.
+  if (*options.durability() == Durability::power) place_.drop_from_index(state_.summary.agent_id, name_);
   return success();
 }
 

@@ -7,6 +7,7 @@
 #include "store.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace sessile::json_directory {
 
@@ -56,7 +57,7 @@ Result<ReadLog> read_log(Directory& sessions, const std::string& file, const Lim
   read.state = std::move(*state);
   read.end = scan->end;
   read.torn = scan->torn;
-  read.poisoned = log->must_be_replaced();
+  read.poisoned = log->sync_failed();
   return read;
 }
 
@@ -117,6 +118,12 @@ Async<VerifyReport> Verification::run() {
   if (!entries) co_return entries.error();
   const Contents contents = sort(*entries);
   run_.expect(contents.logs.size());
+  if (!place_.locks) {
+    auto locks = co_await run_on(run_.pool(), [this](CommitGate&) { return place_.root->info("locks"); });
+    if (locks && locks->kind != FileKind::directory) {
+      run_.note(storage::wrong_type(*place_.root, "locks"));
+    }
+  }
   for (const std::string& name : contents.logs) {
     if (auto done = co_await check_session(name); !done) co_return done.error();
   }
@@ -147,18 +154,18 @@ Async<void> Verification::check_session(std::string name) {
   co_return success();
 }
 
-Verification::Outcome Verification::look_at_log(const std::string& name, bool repair) {
+Verification::Findings Verification::look_at_log(const std::string& name, bool repair) {
   const std::string file = name + std::string(kLogExtension);
   agents_.erase(name);
   auto read = read_log(*place_.sessions, file, limits_);
-  if (!read && read.error().code() == Errc::not_found) return std::nullopt;
+  if (!read && read.error().code() == Errc::not_found) return {};
   Finding finding;
   if (!read) {
     finding = Finding(read.error(), path_of(*place_.sessions, file));
     if (repair && finding.kind == FindingKind::corrupt) conclude(finding, salvage(file, finding));
   } else {
     agents_[name] = file_name(read->state.summary.agent_id.str());
-    if (!read->torn && !read->poisoned) return std::nullopt;
+    if (!read->torn && !read->poisoned) return {};
     finding.path = path_of(*place_.sessions, file);
     finding.kind = read->torn ? FindingKind::torn : FindingKind::unsynced;
     finding.detail = read->torn ? "the last record was not written whole" : "a sync of the log failed";
@@ -170,19 +177,14 @@ Verification::Outcome Verification::look_at_log(const std::string& name, bool re
     }
   }
   finding.key = key_of(name);
-  return finding;
+  return {std::move(finding)};
 }
 
 /// Takes off the last record, which was not written whole.
 Result<void> Verification::cut(const std::string& file, Finding& finding) {
   auto copied = storage::Quarantine(*place_.root).copy(*place_.sessions, file, *finding.offset, finding);
   if (!copied) return copied;
-  auto log = place_.sessions->open_file(file, storage::OpenMode::read_write);
-  if (!log) return storage::system_error(log.error(), "cannot open the log", *place_.sessions, file);
-  auto done = (*log)->truncate(*finding.offset);
-  if (done) done = (*log)->sync_data();
-  if (done) return success();
-  return storage::system_error(done.error(), "cannot cut the log", *place_.sessions, file);
+  return storage::cut_log(*place_.sessions, file, *finding.offset);
 }
 
 Result<void> Verification::settle(const std::string& file) {
@@ -214,21 +216,21 @@ Result<void> Verification::salvage(const std::string& file, Finding& finding) {
                               encode_snapshot(next, latest->stored.appends, true), Durability::power, gate);
 }
 
-Verification::Outcome Verification::look_at_entry(const std::string& name, bool repair) {
+Verification::Findings Verification::look_at_entry(const std::string& name, bool repair) {
   const std::string file = name + std::string(kLogExtension);
   auto summary = read_summary(*place_.sessions, file, limits_);
-  if (!summary) return std::nullopt;  // its log was told of
+  if (!summary) return {};  // its log was told of
   const std::string agent = file_name(summary->agent_id.str());
   agents_[name] = agent;
   if (place_.agents) {
     auto entries = place_.agents->open_directory(agent);
-    if (entries && (*entries)->info(name)) return std::nullopt;
+    if (entries && (*entries)->info(name)) return {};
   }
   Finding finding(FindingKind::missing_entry, (place_.root->path() / "agents" / agent / name).string());
   finding.key = summary->id.str();
   finding.detail = "the index of its agent lacks the session";
   if (repair) conclude(finding, place_.add_to_index(summary->agent_id, name, Durability::power));
-  return finding;
+  return {std::move(finding)};
 }
 
 Async<void> Verification::check_mark(std::string name) {
@@ -239,18 +241,18 @@ Async<void> Verification::check_mark(std::string name) {
   co_return success();
 }
 
-Verification::Outcome Verification::look_at_mark(const std::string& name, bool repair) {
+Verification::Findings Verification::look_at_mark(const std::string& name, bool repair) {
   const std::string file = name + std::string(kLogExtension);
   const std::string mark = storage::poison_mark_of(file);
   // A log that is there was told of with its mark.
-  if (place_.sessions->info(file) || !place_.sessions->info(mark)) return std::nullopt;
+  if (place_.sessions->info(file) || !place_.sessions->info(mark)) return {};
   Finding finding(FindingKind::leftover, path_of(*place_.sessions, mark));
   finding.detail = "a mark of a log that is gone";
   if (repair) {
     CommitGate gate;
     conclude(finding, storage::remove_file(*place_.sessions, mark, Durability::process, gate));
   }
-  return finding;
+  return {std::move(finding)};
 }
 
 Async<void> Verification::check_agents() {
@@ -295,13 +297,13 @@ Async<void> Verification::check_agent(std::string agent) {
   co_return success();
 }
 
-Verification::Outcome Verification::look_for_session(Directory& entries, const std::string& name,
-                                                     bool repair) {
+Verification::Findings Verification::look_for_session(Directory& entries, const std::string& name,
+                                                      bool repair) {
   auto summary = read_summary(*place_.sessions, name + std::string(kLogExtension), limits_);
   const bool gone = !summary && summary.error().code() == Errc::not_found;
   const bool moved = summary && file_name(summary->agent_id.str()) != entries.path().filename().string();
-  if (!gone && !moved) return std::nullopt;
-  if (!entries.info(name)) return std::nullopt;
+  if (!gone && !moved) return {};
+  if (!entries.info(name)) return {};
   Finding finding(FindingKind::stale_entry, path_of(entries, name));
   finding.key = key_of(name);
   finding.detail =
@@ -310,7 +312,7 @@ Verification::Outcome Verification::look_for_session(Directory& entries, const s
     CommitGate gate;
     conclude(finding, storage::remove_file(entries, name, Durability::process, gate));
   }
-  return finding;
+  return {std::move(finding)};
 }
 
 Async<VerifyReport> JsonDirectoryStore::do_verify(VerifyOptions options) {

@@ -21,7 +21,7 @@ class Verification {
   Async<VerifyReport> run();
 
  private:
-  using Outcome = std::optional<Finding>;
+  using Findings = storage::Findings;
   using Entries = std::vector<storage::DirectoryEntry>;
   /// What is in `sessions`.
   class Contents;
@@ -33,10 +33,10 @@ class Verification {
   Async<void> check_agents();
   Async<void> check_agent(std::string agent);
   // These block. With `repair` they are called under the session's lock.
-  Outcome look_at_log(const std::string& name, bool repair);
-  Outcome look_at_entry(const std::string& name, bool repair);
-  Outcome look_at_mark(const std::string& name, bool repair);
-  Outcome look_for_session(storage::Directory& entries, const std::string& name, bool repair);
+  Findings look_at_log(const std::string& name, bool repair);
+  Findings look_at_entry(const std::string& name, bool repair);
+  Findings look_at_mark(const std::string& name, bool repair);
+  Findings look_for_session(storage::Directory& entries, const std::string& name, bool repair);
   Result<void> salvage(const std::string& log, Finding& finding);
   Result<void> cut(const std::string& log, Finding& finding);
   Result<void> settle(const std::string& log);

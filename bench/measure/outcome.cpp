@@ -15,6 +15,28 @@ double jain_index(const std::vector<double>& shares) noexcept {
   return sum * sum / (static_cast<double>(shares.size()) * squares);
 }
 
+std::vector<HoldPoint> holders_timeline(std::vector<Holding> holdings, std::size_t count, std::int64_t from) {
+  std::erase_if(holdings, [](const Holding& holding) { return !holding.had(); });
+  std::sort(holdings.begin(), holdings.end(),
+            [](const Holding& a, const Holding& b) { return a.released < b.released; });
+  const auto since = [from](std::int64_t when) { return static_cast<double>(when - from) / 1e3; };
+  const std::size_t shown = std::min(count, holdings.size());
+  std::vector<HoldPoint> points;
+  for (std::size_t i = 0; i < holdings.size() && shown > 0; ++i) {
+    const std::int64_t end = holdings[shown - 1].released;
+    if (i >= shown && holdings[i].requested >= end) continue;
+    HoldPoint point;
+    point.process = holdings[i].process;
+    point.requested_us = since(holdings[i].requested);
+    if (i < shown) {
+      point.acquired_us = since(holdings[i].acquired);
+      point.released_us = since(holdings[i].released);
+    }
+    points.push_back(point);
+  }
+  return points;
+}
+
 namespace {
 
 std::vector<TimelinePoint> read_timeline(const SharedRun& run) {
@@ -61,16 +83,6 @@ LockSource source_of(const SharedRun& run, std::size_t used) {
   return source;
 }
 
-HoldPoint point_of(const Holding& holding, std::int64_t from) {
-  const auto since = [from](std::int64_t when) { return static_cast<double>(when - from) / 1e3; };
-  HoldPoint point;
-  point.process = holding.process;
-  point.requested_us = since(holding.requested);
-  point.acquired_us = since(holding.acquired);
-  point.released_us = since(holding.released);
-  return point;
-}
-
 void read_holds(const SharedRun& run, std::int64_t until, Outcome& outcome) {
   const RunHeader& header = run.header();
   const auto asked = header.holds_used.load();
@@ -93,10 +105,8 @@ void read_holds(const SharedRun& run, std::int64_t until, Outcome& outcome) {
     }
     last = std::max(last, holding.released);
     holdings.push_back(holding);
-    if (holding.had() && outcome.holders.size() < run.config().timeline) {
-      outcome.holders.push_back(point_of(holding, from));
-    }
   }
+  outcome.holders = holders_timeline(holdings, static_cast<std::size_t>(run.config().timeline), from);
   outcome.locks_untold = asked - used;
   // When there was no more room, nothing is known about the time after.
   outcome.lock = lock_figures(std::move(holdings), from, asked > used ? std::min(last, until) : until);

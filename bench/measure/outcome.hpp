@@ -24,15 +24,20 @@ class TimelinePoint {
   double end_us = 0;
 };
 
-/// One lock of a timeline that was had, in microseconds from the beginning of the window.
+/// One lock of a timeline, in microseconds from the beginning of the window.
 class HoldPoint {
  public:
   HoldPoint() {}
   std::uint32_t process = 0;
   double requested_us = 0;
-  double acquired_us = 0;
-  double released_us = 0;
+  /// Empty, like the next: not before the timeline's end.
+  std::optional<double> acquired_us;
+  std::optional<double> released_us;
 };
+
+/// The first `count` of the holdings that were had, by their release, and those that were asked for before
+/// the last of these was freed, but not had by then.
+std::vector<HoldPoint> holders_timeline(std::vector<Holding> holdings, std::size_t count, std::int64_t from);
 
 /// How the times of locks came to be known.
 enum class LockSource {

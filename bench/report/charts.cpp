@@ -1,45 +1,19 @@
 #include "bench/report/charts.hpp"
 
 #include "bench/measurement.hpp"
+#include "bench/report/chart_parts.hpp"
 #include "bench/report/gnuplot.hpp"
+#include "bench/report/timelines.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 #include <sstream>
+#include <tuple>
 
 namespace sessile::bench {
 
 namespace {
-
-// Told apart by those who see colours otherwise, and readable on white as on near-black.
-constexpr const char* kColours = "#3b82f6 #e0850b #10a37f #d6569b #8b6fe8 #b45309 #0ea5c6 #808a94";
-constexpr std::size_t kColourCount = 8;
-
-constexpr const char* kFrame =
-    "set border 3 lc rgb \"black\" lw 1\n"
-    "set grid ytics lc rgb \"#888888\" lw 0.5 dt 3\n"
-    "set tics nomirror\n"
-    "set key below spacing 1.2\n";
-
-constexpr const char* kTimeTics =
-    "set ytics (\"1 µs\" 1, \"10 µs\" 10, \"100 µs\" 1e2, \"1 ms\" 1e3, \"10 ms\" 1e4, \"100 ms\" 1e5, \"1 "
-    "s\" 1e6, "
-    "\"10 s\" 1e7, \"100 s\" 1e8)\n";
-
-std::string quoted(std::string_view text) {
-  return "\"" + gnuplot_text(text) + "\"";
-}
-
-std::string colours() {
-  return std::string("colours = \"") + kColours + "\"\ncolour(i) = word(colours, ((i - 1) % " +
-         std::to_string(kColourCount) + ") + 1)\n";
-}
-
-std::string plural(std::uint64_t count, std::string_view noun) {
-  return readable_count(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
-}
 
 /// The lines of one chart, by legend and by place on the x axis, both in the order they came.
 class Table {
@@ -95,17 +69,6 @@ std::string bars(const Table& table, const std::string& data) {
          columns + "] $data using i:xtic(1) title columnheader(i) lc rgb colour(i - 1)\n";
 }
 
-std::string conditions(const ResultLine& line) {
-  std::string text = plural(line.sessions, "session") + " of " + readable_count(line.bytes) + " bytes, " +
-                     plural(line.writers, "writer") + " a process";
-  if (line.reads > 0) text += ", " + std::to_string(line.reads) + " % loads";
-  if (line.think_us > 0)
-    text += ", " + readable_us(static_cast<double>(line.think_us)) + " between operations";
-  if (!line.durability.empty()) text += ", durability " + line.durability;
-  text += line.repeats > 1 ? ", medians of " + std::to_string(line.repeats) + " runs" : ", one run";
-  return text;
-}
-
 /// The largest or smallest number of processes.
 double most_or_least(const Table& table, bool most) {
   double found = std::stod(table.places().front());
@@ -119,7 +82,7 @@ Chart throughput_chart(const Table& table, const ResultLine& some, const std::st
   Chart chart("throughput" + suffix, "Throughput against processes");
   chart.caption = "All processes together; " + conditions(some) + ".";
   std::ostringstream script;
-  script << colours() << kFrame << "set xlabel \"processes\"\nset ylabel \"operations per second\"\n"
+  script << colours() << frame() << "set xlabel \"processes\"\nset ylabel \"operations per second\"\n"
          << "set format y \"%.0f\"\nset yrange [0:*]\nset offsets 0, 0, graph 0.06, 0\nset logscale x 2\n"
          << "set xrange [" << 0.87 * most_or_least(table, false) << ':' << 1.15 * most_or_least(table, true)
          << "]\nset xtics (";
@@ -130,7 +93,8 @@ Chart throughput_chart(const Table& table, const ResultLine& some, const std::st
   }
   script << ")\n" << table.block([](const ResultLine& line) { return line.ops_per_s; });
   script << "plot for [i=2:" << table.labels().size() + 1
-         << "] $data using (real(strcol(1))):i with linespoints lw 2.5 pt 6 + i ps 0.9 lc rgb colour(i - 1) "
+         << "] $data using (real(strcol(1))):i with linespoints lw 2.5 pt point(i - 1) ps 0.9 lc rgb "
+            "colour(i - 1) "
             "title "
             "columnheader(i)\n";
   chart.script = script.str();
@@ -151,13 +115,13 @@ Chart waits_chart(const Table& table, const std::string& place, const std::strin
     data << "$line" << number << " << EOD\n1 " << line->p50_us << "\n2 " << line->p90_us << "\n3 "
          << line->p99_us << "\n4 " << line->p999_us << "\n5 " << line->max_us << "\nEOD\n";
     plot << (plot.str().empty() ? "plot " : ", ") << "$line" << number
-         << " using 1:2 with linespoints lw 2.5 pt " << number + 6 << " ps 0.9 lc rgb colour(" << number
+         << " using 1:2 with linespoints lw 2.5 pt point(" << number << ") ps 0.9 lc rgb colour(" << number
          << ") title " << quoted(label);
   }
   chart.caption = "From the call to its end, with " + place + (place == "1" ? " process" : " processes") +
                   "; " + conditions(*some) +
                   ". The longest of all runs at the right; the axis is logarithmic.";
-  chart.script = colours() + kFrame + "set logscale y\n" + kTimeTics +
+  chart.script = colours() + frame() + "set logscale y\n" + time_tics() +
                  "set ylabel \"time, logarithmic\"\nset xrange [0.7:5.3]\n"
                  "set xtics (\"median\" 1, \"90 %%\" 2, \"99 %%\" 3, \"99.9 %%\" 4, \"longest\" 5)\n" +
                  data.str() + plot.str() + "\n";
@@ -171,50 +135,82 @@ Chart fairness_chart(const Table& table, const ResultLine& some, const std::stri
       "all; " +
       conditions(some) + ".";
   chart.height = 360;
-  chart.script = colours() + kFrame +
+  chart.script = colours() + frame() +
                  "set yrange [0:1]\nset ytics 0.2\nset ylabel \"Jain's index (1 is equal shares)\"\n"
                  "set xlabel \"processes\"\n" +
                  bars(table, table.block([](const ResultLine& line) { return line.jain; }));
   return chart;
 }
 
-Chart timeline_chart(const ResultLine& line, std::size_t number) {
-  Chart chart("timeline-" + std::to_string(number), "Who was served when: " + line.label);
-  std::vector<TimelineBar> order = line.timeline;
-  std::sort(order.begin(), order.end(),
-            [](const TimelineBar& a, const TimelineBar& b) { return a.end_us < b.end_us; });
-  std::ostringstream waits;
-  std::ostringstream holds;
-  std::uint64_t writers = 0;
-  double before = order.front().start_us;
-  for (const auto& bar : order) {
-    const double row = static_cast<double>(bar.writer) + 1;
-    // Before the one ahead of it had ended, it was waiting.
-    const double served = std::max(bar.start_us, before);
-    waits << bar.start_us / 1e3 << ' ' << row << ' ' << (bar.end_us - bar.start_us) / 1e3 << '\n';
-    holds << served / 1e3 << ' ' << row << ' ' << (bar.end_us - served) / 1e3 << '\n';
-    before = bar.end_us;
-    writers = std::max(writers, bar.writer + 1);
-  }
-  chart.caption = "The first " + readable_count(order.size()) +
-                  " operations, a row a writer: thin while it waits, "
-                  "thick from the end of the operation before it to its own; " +
-                  conditions(line) + ".";
-  chart.height = static_cast<int>(std::clamp<std::uint64_t>(140 + writers * 22, 220, 900));
+/// A number for a bar, of those lines that know it.
+std::string number_or_nothing(std::optional<double> value) {
+  return value ? std::to_string(*value) : "NaN";
+}
+
+Chart wasted_chart(const Table& table, const ResultLine& some, const std::string& suffix) {
+  Chart chart("wasted" + suffix, "Time wasted with the lock free");
+  chart.caption = "The share of the time in which nobody had the lock though somebody waited for it; " +
+                  conditions(some) + ".";
+  chart.height = 360;
   chart.script =
-      colours() + kFrame + "$waits << EOD\n" + waits.str() + "EOD\n$holds << EOD\n" + holds.str() +
-      "EOD\nset xlabel \"time, ms\"\nset ylabel \"writer\"\nset yrange [0.4:" + std::to_string(writers) +
-      ".6]\nset ytics " + std::to_string(std::max<std::uint64_t>(1, writers / 16)) +
-      "\nunset grid\nplot $waits using 1:2:3:(0) with vectors nohead lw 1 lc rgb \"#9aa4ae\" title "
-      "\"waiting\", $holds using 1:2:3:(0) with vectors nohead lw 8 lc rgb colour(1) title \"being "
-      "served\"\n";
+      colours() + frame() +
+      "set yrange [0:*]\nset format y \"%.0f %%\"\nset ylabel \"share of the time\"\n"
+      "set xlabel \"processes\"\n" +
+      bars(table, table.block([](const ResultLine& line) {
+        return number_or_nothing(line.wasted_share ? std::optional(*line.wasted_share * 100) : std::nullopt);
+      }));
   return chart;
 }
 
-using GroupKey = std::array<std::uint64_t, 5>;
+using GroupKey =
+    std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::string>;
 
 GroupKey key_of(const ResultLine& line) {
-  return {line.writers, line.sessions, line.bytes, line.reads, line.think_us};
+  return {line.writers, line.sessions, line.bytes, line.reads, line.think_us, line.operation};
+}
+
+bool wasted_is_known(const Table& table) {
+  for (const auto& label : table.labels()) {
+    for (const auto& place : table.places()) {
+      const ResultLine* line = table.at(label, place);
+      if (line != nullptr && line->wasted_share) return true;
+    }
+  }
+  return false;
+}
+
+/// How soon the next one has the lock of a process that was killed: a row an engine, median and longest.
+void add_takeover(const std::vector<ResultLine>& lines, std::vector<Chart>& charts) {
+  std::ostringstream data;
+  const ResultLine* some = nullptr;
+  std::uint64_t rows = 0;
+  double longest_us = 0;
+  for (const auto& line : lines) {
+    if (line.workload != "takeover") continue;
+    some = &line;
+    ++rows;
+    longest_us = std::max(longest_us, line.max_us);
+    data << quoted(line.label + ", " + readable_count(line.processes) + " processes") << ' '
+         << line.p50_us / 1e3 << ' ' << line.max_us / 1e3 << ' ' << rows << '\n';
+  }
+  if (some == nullptr) return;
+  Chart chart("takeover", "The holder is killed: how soon the next one has the lock");
+  chart.caption =
+      "From kill -9 of a process that holds the lock until another one has it and has read the "
+      "session of " +
+      readable_count(some->bytes) + " bytes, durability " + some->durability + ": median and longest of " +
+      std::to_string(some->repeats) + " kills.";
+  chart.height = static_cast<int>(130 + rows * 34);
+  chart.script =
+      colours() + frame() + "$data << EOD\n" + data.str() +
+      "EOD\nset xlabel \"time, ms\"\nunset ylabel\nset xrange [0:" + std::to_string(longest_us / 1e3 * 1.08) +
+      "]\nset yrange [" + std::to_string(rows) +
+      ".6:0.4]\nunset grid\nset grid xtics lc rgb \"#888888\" lw 0.5 dt 3\n"
+      "plot $data using 2:4:(0):(0):ytic(1) with vectors nohead notitle, "
+      "$data using 2:4:($3-$2):(0) with vectors nohead lw 2 lc rgb \"#9aa4ae\" notitle, "
+      "$data using 2:4 with points pt 7 ps 1.1 lc rgb colour(1) title \"median\", "
+      "$data using 3:4 with points pt 9 ps 1.1 lc rgb colour(2) title \"longest\"\n";
+  charts.push_back(std::move(chart));
 }
 
 void add_contention(const std::vector<ResultLine>& lines, std::vector<Chart>& charts) {
@@ -238,13 +234,7 @@ void add_contention(const std::vector<ResultLine>& lines, std::vector<Chart>& ch
     if (table.places().size() > 1) charts.push_back(throughput_chart(table, *some, suffix));
     charts.push_back(waits_chart(table, std::to_string(most), suffix));
     charts.push_back(fairness_chart(table, *some, suffix));
-  }
-}
-
-void add_timelines(const std::vector<ResultLine>& lines, std::vector<Chart>& charts) {
-  std::size_t number = 0;
-  for (const auto& line : lines) {
-    if (!line.timeline.empty()) charts.push_back(timeline_chart(line, ++number));
+    if (wasted_is_known(table)) charts.push_back(wasted_chart(table, *some, suffix));
   }
 }
 
@@ -264,7 +254,7 @@ void add_workload(const std::vector<ResultLine>& lines, const std::string& workl
   Chart chart("rate-" + workload, "Operations per second: " + workload);
   chart.caption = "Higher is better; durability " + some->durability + ", " +
                   (some->repeats > 1 ? "medians of " + std::to_string(some->repeats) + " runs." : "one run.");
-  chart.script = colours() + kFrame +
+  chart.script = colours() + frame() +
                  "set yrange [0:*]\nset format y \"%.0f\"\nset ylabel \"operations per second\"\n" +
                  bars(table, table.block([](const ResultLine& line) { return line.ops_per_s; }));
   charts.push_back(std::move(chart));
@@ -276,6 +266,7 @@ std::vector<Chart> charts_for(const std::vector<ResultLine>& lines) {
   std::vector<Chart> charts;
   add_contention(lines, charts);
   add_timelines(lines, charts);
+  add_takeover(lines, charts);
   for (const std::string workload : {"save", "append", "load", "list_for_agent"}) {
     add_workload(lines, workload, charts);
   }

@@ -4,6 +4,7 @@
 #include "bench/measurement.hpp"
 #include "bench/report/gnuplot.hpp"
 
+#include <optional>
 #include <set>
 
 namespace sessile::bench {
@@ -35,21 +36,79 @@ std::string cell(std::string_view text, bool bad = false) {
   return (bad ? "<td class=\"bad\">" : "<td>") + escape_markup(text) + "</td>";
 }
 
-std::string table_of(const std::vector<ResultLine>& lines) {
-  std::string out =
-      "<h2>All figures</h2>\n<div "
-      "class=\"scroll\"><table>\n<tr><th>store</th><th>workload</th><th>processes</th>"
-      "<th>writers</th><th>sessions</th><th>bytes</th><th>ops/s</th><th>p50</th><th>p90</th><th>p99</th>"
-      "<th>p99.9</th><th>max</th><th>Jain</th><th>failed</th></tr>\n";
+std::string cell(std::optional<double> value, std::string (*readable_form)(double)) {
+  return cell(value ? readable_form(*value) : "–");
+}
+
+std::string percent(double share) {
+  return readable(share * 100) + " %";
+}
+
+std::string heading(std::string_view title, const std::vector<std::string>& columns) {
+  std::string out = "<h2>" + escape_markup(title) + "</h2>\n<div class=\"scroll\"><table>\n<tr>";
+  for (const auto& column : columns)
+    out += "<th>" + escape_markup(column) + "</th>";
+  return out + "</tr>\n";
+}
+
+std::string operations_row(const ResultLine& line) {
+  return "<tr>" + cell(line.label) + cell(line.workload) + cell(std::to_string(line.processes)) +
+         cell(std::to_string(line.writers)) + cell(readable_count(line.sessions)) +
+         cell(readable_count(line.bytes)) + cell(readable(line.ops_per_s)) + cell(readable_us(line.p50_us)) +
+         cell(readable_us(line.p90_us)) + cell(readable_us(line.p99_us)) + cell(readable_us(line.p999_us)) +
+         cell(readable_us(line.max_us)) + cell(line.wait_p999_us, readable_us) +
+         cell(line.hold_p50_us, readable_us) + cell(line.wasted_share, percent) + cell(readable(line.jain)) +
+         cell(readable_count(line.failed), line.failed > 0) + "</tr>\n";
+}
+
+std::string takeover_row(const ResultLine& line) {
+  return "<tr>" + cell(line.label) + cell(std::to_string(line.processes)) +
+         cell(std::to_string(line.repeats)) + cell(readable_us(line.p50_us)) +
+         cell(readable_us(line.p90_us)) + cell(readable_us(line.max_us)) +
+         cell(line.all_served_us, readable_us) + cell(readable_count(line.torn), line.torn > 0) +
+         cell(readable_count(line.failed), line.failed > 0) + "</tr>\n";
+}
+
+std::string lock_row(const ResultLine& line) {
+  const auto ratio = [&](const char* name) {
+    const auto found = line.ratios.find(name);
+    return found == line.ratios.end() ? std::optional<double>() : std::optional<double>(found->second);
+  };
+  return "<tr>" + cell(line.label) + cell(readable_us(line.mean_us)) + cell(ratio("bare"), readable) +
+         cell(ratio("bare_via_pool"), readable) + "</tr>\n";
+}
+
+enum class Kind { operations, takeover, lock };
+
+Kind kind_of(const ResultLine& line) {
+  if (line.workload == "takeover") return Kind::takeover;
+  return line.workload == "lock" ? Kind::lock : Kind::operations;
+}
+
+/// Empty when there is no line of that kind.
+std::string table_of(const std::vector<ResultLine>& lines, Kind kind, const std::string& head,
+                     std::string (*row)(const ResultLine&)) {
+  std::string rows;
   for (const auto& line : lines) {
-    out += "<tr>" + cell(line.label) + cell(line.workload) + cell(std::to_string(line.processes)) +
-           cell(std::to_string(line.writers)) + cell(readable_count(line.sessions)) +
-           cell(readable_count(line.bytes)) + cell(readable(line.ops_per_s)) +
-           cell(readable_us(line.p50_us)) + cell(readable_us(line.p90_us)) + cell(readable_us(line.p99_us)) +
-           cell(readable_us(line.p999_us)) + cell(readable_us(line.max_us)) + cell(readable(line.jain)) +
-           cell(readable_count(line.failed), line.failed > 0) + "</tr>\n";
+    if (kind_of(line) == kind) rows += row(line);
   }
-  return out + "</table></div>\n";
+  return rows.empty() ? rows : head + rows + "</table></div>\n";
+}
+
+std::string tables_of(const std::vector<ResultLine>& lines) {
+  return table_of(lines, Kind::operations,
+                  heading("All figures", {"store", "workload", "processes", "writers", "sessions", "bytes",
+                                          "ops/s", "p50", "p90", "p99", "p99.9", "max", "wait p99.9",
+                                          "hold p50", "wasted", "Jain", "failed"}),
+                  operations_row) +
+         table_of(
+             lines, Kind::takeover,
+             heading("Killed while holding the lock", {"store", "processes", "kills", "next has it, p50",
+                                                       "p90", "max", "all served, p50", "torn", "failed"}),
+             takeover_row) +
+         table_of(lines, Kind::lock,
+                  heading("A lock nobody else wants", {"lock", "a time", "× bare", "× bare via pool"}),
+                  lock_row);
 }
 
 std::string machines_of(const std::vector<ResultLine>& lines) {
@@ -74,7 +133,7 @@ std::string page_of(const std::vector<DrawnChart>& charts, const std::vector<Res
     out += svg_element(drawn.svg);
     out += "\n<figcaption>" + escape_markup(drawn.chart.caption) + "</figcaption>\n</figure>\n";
   }
-  return out + table_of(lines) + machines_of(lines) + "</body>\n</html>\n";
+  return out + tables_of(lines) + machines_of(lines) + "</body>\n</html>\n";
 }
 
 }  // namespace sessile::bench

@@ -2,6 +2,7 @@
 
 #include <sessile/json.hpp>
 
+#include <algorithm>
 #include <fstream>
 
 namespace sessile::bench {
@@ -49,6 +50,49 @@ std::vector<TimelineBar> timeline(const json::object& object) {
   return bars;
 }
 
+std::vector<HolderBar> holders(const json::object& object) {
+  std::vector<HolderBar> bars;
+  const json::value* value = object.if_contains("holders");
+  if (value == nullptr || !value->is_array()) return bars;
+  for (const auto& entry : value->as_array()) {
+    if (!entry.is_array() || entry.as_array().size() < 4) continue;
+    const auto& fields = entry.as_array();
+    if (!fields[0].is_number() || !fields[1].is_number()) continue;
+    HolderBar bar;
+    bar.process = static_cast<std::uint64_t>(std::max(0.0, fields[0].to_number<double>()));
+    bar.requested_us = fields[1].to_number<double>();
+    if (fields[2].is_number() && fields[3].is_number()) {
+      bar.acquired_us = fields[2].to_number<double>();
+      bar.released_us = fields[3].to_number<double>();
+    }
+    bars.push_back(bar);
+  }
+  return bars;
+}
+
+/// The number `name` of the object `within`, or of `object` itself when that is empty; empty: not known.
+std::optional<double> known(const json::object& object, std::string_view within, std::string_view name) {
+  const json::object* place = &object;
+  if (!within.empty()) {
+    const json::value* value = object.if_contains(within);
+    if (value == nullptr || !value->is_object()) return std::nullopt;
+    place = &value->as_object();
+  }
+  const json::value* value = place->if_contains(name);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  return value->to_number<double>();
+}
+
+std::map<std::string, double> ratios(const json::object& object) {
+  std::map<std::string, double> found;
+  const json::value* value = object.if_contains("ratios");
+  if (value == nullptr || !value->is_object()) return found;
+  for (const auto& [name, ratio] : value->as_object()) {
+    if (ratio.is_number()) found[std::string(name)] = ratio.to_number<double>();
+  }
+  return found;
+}
+
 ResultLine result_of(const json::object& object) {
   ResultLine line;
   line.workload = text(object, "workload");
@@ -71,7 +115,16 @@ ResultLine result_of(const json::object& object) {
   line.p999_us = number(object, "p999_us", 0);
   line.max_us = number(object, "max_us", 0);
   line.jain = number(object, "jain", 0);
+  line.mean_us = number(object, "mean_us", 0);
+  line.operation = text(object, "operation");
+  line.torn = count(object, "torn", 0);
+  line.all_served_us = known(object, "all_served", "p50_us");
+  line.wait_p999_us = known(object, "wait", "p999_us");
+  line.hold_p50_us = known(object, "hold", "p50_us");
+  line.wasted_share = known(object, "", "wasted_share");
+  line.ratios = ratios(object);
   line.timeline = timeline(object);
+  line.holders = holders(object);
   if (const json::value* value = object.if_contains("environment"); value != nullptr && value->is_object()) {
     line.environment = value->as_object();
   }

@@ -6,6 +6,8 @@
 #include <boost/json/object.hpp>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,16 @@ class TimelineBar {
   double start_us = 0;
   double end_us = 0;
   bool is_read = false;
+};
+
+/// One lock of a timeline; without times it was not had before the end of it.
+class HolderBar {
+ public:
+  HolderBar() {}
+  std::uint64_t process = 0;
+  double requested_us = 0;
+  std::optional<double> acquired_us;
+  std::optional<double> released_us;
 };
 
 /// One line, with what charts need taken out of it.
@@ -44,7 +56,16 @@ class ResultLine {
   double p999_us = 0;
   double max_us = 0;
   double jain = 0;
+  double mean_us = 0;
+  std::string operation;
+  std::uint64_t torn = 0;               ///< takeover
+  std::optional<double> all_served_us;  ///< takeover: the median
+  std::optional<double> wait_p999_us;   ///< of the lock; these are empty where nothing is known of it
+  std::optional<double> hold_p50_us;
+  std::optional<double> wasted_share;
+  std::map<std::string, double> ratios;  ///< the throughput, or of a lock the time, to others'
   std::vector<TimelineBar> timeline;
+  std::vector<HolderBar> holders;
   boost::json::object environment;
 };
 

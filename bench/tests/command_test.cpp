@@ -143,6 +143,68 @@ TEST_CASE("contention measures every cell of the grid, with reads among the writ
   }
 }
 
+TEST_CASE("what is known of locks is told, and null where it is not") {
+  const TemporaryDirectory place;
+  const std::vector<std::string> members = {"locks_from", "wait",         "hold",       "handover",
+                                            "wasted_us",  "wasted_share", "held_share", "overtakings"};
+  const auto finished = bench("contention --store file:" + place.path() + " --store jsondir:" + place.path() +
+                              " --engine sessile,poll50 --processes 2 --timeline 10" + kBrief);
+  REQUIRE(finished.status == 0);
+  REQUIRE(finished.lines().size() == 3);
+  for (const auto& line : finished.lines()) {
+    CAPTURE(std::string(line.at("label").as_string()));
+    CHECK(line.at("locks_from").as_string().subview() == "events");
+    // One lock an operation of those that ended after the window's beginning.
+    CHECK(line.at("hold").at("count").to_number<int>() > 0);
+    CHECK(line.at("wait").at("max_us").to_number<double>() <= line.at("max_us").to_number<double>());
+    CHECK(line.at("hold").at("max_us").to_number<double>() <= line.at("max_us").to_number<double>());
+    CHECK(line.at("wasted_share").to_number<double>() + line.at("held_share").to_number<double>() <= 1.001);
+    CHECK(line.at("holders").as_array().size() > 0);
+  }
+  const auto unknown = bench(std::string("contention --store memory: --processes 1") + kBrief).lines();
+  REQUIRE(unknown.size() == 1);
+  for (const auto& member : members)
+    CHECK_MESSAGE(unknown[0].at(member).is_null(), member);
+  // A store that tells nothing, and runs each mutation once: as one writer of memory: does.
+  const auto outside =
+      bench(std::string("contention --store memory: --processes 1 --operation update") + kBrief).lines();
+  REQUIRE(outside.size() == 1);
+  CHECK(outside[0].at("locks_from").as_string().subview() == "mutations");
+  CHECK(outside[0].at("hold").at("count").to_number<int>() > 0);
+  CHECK(outside[0].at("wasted_share").is_null());
+}
+
+TEST_CASE("a killed holder's lock is taken over, and nothing is torn") {
+  const TemporaryDirectory place;
+  const auto finished = bench("takeover --store file:" + place.path() + " --store jsondir:" + place.path() +
+                              " --engine sessile,poll50 --processes 3 --kills 1 --kills-writing 1 --json");
+  CHECK(finished.status == 0);
+  REQUIRE(finished.lines().size() == 3);
+  for (const auto& line : finished.lines()) {
+    CHECK(line.at("workload").as_string().subview() == "takeover");
+    CHECK(line.at("p50_us").to_number<double>() > 0);
+    CHECK(line.at("all_served").at("max_us").to_number<double>() >= line.at("p50_us").to_number<double>());
+    CHECK(line.at("torn").to_number<int>() == 0);
+    CHECK(line.at("failed").to_number<int>() == 0);
+    // Both who waited, and what was written in the other round.
+    CHECK(line.at("operations").to_number<int>() > 2);
+  }
+  CHECK(place.is_empty());
+  CHECK(bench("takeover --store memory: --kills 1 2> /dev/null").status == 1);
+}
+
+TEST_CASE("the cost of a lock is told beside the bare system calls") {
+  const TemporaryDirectory place;
+  const auto finished = bench("lock --store file:" + place.path() + " --times 20 --repeat 2 --json");
+  CHECK(finished.status == 0);
+  REQUIRE(finished.lines().size() == 12);
+  for (const auto& line : finished.lines()) {
+    CHECK(line.at("mean_us").to_number<double>() > 0);
+    CHECK(line.at("ratios").at("bare").to_number<double>() > 0);
+  }
+  CHECK(place.is_empty());
+}
+
 TEST_CASE("several processes share a directory, whose traces are removed") {
   const TemporaryDirectory place;
   const auto engine = knows("file") ? "sessile,poll50" : "poll50";
@@ -182,6 +244,15 @@ TEST_CASE("report draws a page and pictures from the lines") {
   REQUIRE(bench(std::string("contention --store memory: --processes 1 --writers 4 --timeline 50") + kBrief +
                 "> " + results)
               .status == 0);
+  REQUIRE(bench("contention --store file:" + place.path() + "/d --processes 1,2 --timeline 20" + kBrief +
+                ">> " + results)
+              .status == 0);
+  REQUIRE(
+      bench("takeover --store file:" + place.path() + "/d --kills 1 --kills-writing 0 --json >> " + results)
+          .status == 0);
+  REQUIRE(
+      bench("lock --store file:" + place.path() + "/d --times 5 --repeat 1 --json >> " + results).status ==
+      0);
   const auto finished = bench("report " + results + " --out " + place.path() + "/report 2>&1");
   if (std::system("command -v gnuplot > /dev/null") != 0) {
     CHECK(finished.status == 1);
@@ -190,13 +261,16 @@ TEST_CASE("report draws a page and pictures from the lines") {
     return;
   }
   CHECK(finished.status == 0);
-  for (const char* name : {"waits.svg", "fairness.svg", "timeline-1.svg", "index.html"}) {
+  for (const char* name : {"waits.svg", "fairness.svg", "wasted-2.svg", "throughput-2.svg", "timeline-1.svg",
+                           "timeline-3.svg", "takeover.svg", "index.html"}) {
     CHECK_MESSAGE(fs::file_size(place.path() + "/report/" + name) > 1000, name);
   }
   std::ifstream page(place.path() + "/report/index.html");
   std::stringstream text;
   text << page.rdbuf();
   CHECK(text.str().find("<svg") != std::string::npos);
+  CHECK(text.str().find("Killed while holding the lock") != std::string::npos);
+  CHECK(text.str().find("A lock nobody else wants") != std::string::npos);
   CHECK(text.str().find("src=") == std::string::npos);
   CHECK(text.str().find("href=\"http") == std::string::npos);
 }

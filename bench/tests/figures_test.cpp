@@ -1,5 +1,6 @@
 // The parts of the benchmark that turn what was counted into figures.
 #include "bench/config.hpp"
+#include "bench/contention_table.hpp"
 #include "bench/measure/histogram.hpp"
 #include "bench/measure/outcome.hpp"
 #include "bench/measure/samples.hpp"
@@ -70,6 +71,49 @@ TEST_CASE("of several runs the medians are told, the longest max and all failure
   CHECK(outcome.all.max_us == 900);
   CHECK(outcome.failed == 3);
   CHECK(outcome.errors.at("locked") == 3);
+}
+
+TEST_CASE("of the figures of locks the medians are told, and nothing when one run knows nothing") {
+  std::vector<Outcome> runs(3);
+  const double shares[] = {0.5, 0.1, 0.2};
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    runs[i].lock_source = LockSource::events;
+    runs[i].lock.wasted_share = shares[i];
+    runs[i].lock.hold.p50_us = shares[i] * 10;
+    runs[i].lock.overtakings = i;
+  }
+  const Outcome outcome = median_of(runs);
+  CHECK(outcome.lock_source == LockSource::events);
+  CHECK(outcome.lock.wasted_share == 0.2);
+  CHECK(outcome.lock.hold.p50_us == 2);
+  CHECK(outcome.lock.overtakings == 3);
+  runs[1].lock_source = LockSource::none;
+  CHECK(median_of(runs).lock_source == LockSource::none);
+}
+
+TEST_CASE("ratios are to the same with one process, and to the rivals in the same place of the grid") {
+  std::vector<Measurement> series;
+  const auto add = [&](const std::string& engine, std::uint64_t processes, std::uint64_t bytes, double rate) {
+    RunConfig config;
+    config.workload = "contention";
+    config.engine = engine;
+    config.processes = processes;
+    config.bytes = bytes;
+    series.emplace_back(config);
+    series.back().runs.resize(1);
+    series.back().runs.front().ops_per_s = rate;
+  };
+  add("sessile", 1, 10, 1000);
+  add("sessile", 8, 10, 900);
+  add("sessile", 8, 20, 450);
+  add("poll50", 1, 10, 800);
+  add("poll50", 8, 10, 300);
+  const auto ratios = ratios_of(series[1], series);
+  CHECK(ratios.at("one_process").to_number<double>() == doctest::Approx(0.9));
+  CHECK(ratios.at("poll50").to_number<double>() == doctest::Approx(3));
+  CHECK(ratios_of(series[4], series).at("one_process").to_number<double>() == doctest::Approx(0.375));
+  // Of another size there is neither.
+  CHECK(ratios_of(series[2], series).empty());
 }
 
 TEST_CASE("a configuration reaches the workers unchanged") {

@@ -1,5 +1,6 @@
 // What is told of a lock, from times that are known.
 #include "bench/measure/holdings.hpp"
+#include "bench/measure/outcome.hpp"
 
 #include <doctest/doctest.h>
 
@@ -120,4 +121,21 @@ TEST_CASE("without any lock nothing is known, and no share of nothing") {
   CHECK(none.locks == 0);
   CHECK(none.wasted_share == 0);
   CHECK(none.wait.count == 0);
+}
+
+TEST_CASE("a timeline shows those who had the lock first, and who waited in vain meanwhile") {
+  std::vector<Holding> holdings = {holding(0, 0, 90), holding(1, 30, 40), holding(0, 1, 20),
+                                   holding(2, 60, 70), holding(50, 80, 90)};
+  for (std::size_t i = 0; i < holdings.size(); ++i)
+    holdings[i].process = static_cast<std::uint32_t>(i);
+  const auto points = holders_timeline(holdings, 2, 0);
+  REQUIRE(points.size() == 3);
+  CHECK(points[0].process == 2);
+  CHECK(points[0].released_us.value() == 20);
+  CHECK(points[1].process == 1);
+  CHECK(points[1].acquired_us.value() == 30);
+  CHECK(points[2].process == 3);
+  CHECK_FALSE(points[2].acquired_us.has_value());
+  CHECK(holders_timeline(holdings, 0, 0).empty());
+  CHECK(holders_timeline({}, 5, 0).empty());
 }

@@ -3,16 +3,16 @@
 
 #include "storage/file_system.hpp"
 #include "storage/io_pool.hpp"
-#include "storage/lock_watch.hpp"
 
 #include <sessile/lock_options.hpp>
 #include <sessile/result.hpp>
 
 #include <chrono>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace sessile::storage {
@@ -20,10 +20,36 @@ namespace sessile::storage {
 /// A point on the monotonic clock; empty: none.
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
-/// Ownership of one sidecar: nobody else in any process has it. Movable. Destroying it frees the kernel's
-/// lock, then lets the next coroutine in this process's queue try: at once on a thread of the pool, so that
-/// the last job of an operation should own it; elsewhere by a job posted to the pool, since closing a file
-/// may block. Must be destroyed before another is waited for, unless all owners take several in sorted order.
+/// Done under a lock, on the pool. Throws nothing.
+using LockJob = std::function<void(CommitGate&)>;
+
+class LockOutcome;
+class SidecarKey;
+
+/// Which sidecar, and how it is locked.
+class LockTarget {
+ public:
+  using Clock = std::chrono::steady_clock;
+  LockTarget(std::shared_ptr<Directory> directory_, std::string sidecar_, LockOptions options_,
+             asio::any_io_executor pool_)
+      : directory(std::move(directory_)),
+        sidecar(std::move(sidecar_)),
+        options(options_),
+        pool(std::move(pool_)) {}
+  SidecarKey key() const;
+  std::string path() const;
+
+  std::shared_ptr<Directory> directory;
+  std::string sidecar;
+  LockOptions options;
+  asio::any_io_executor pool;
+};
+
+/// Ownership of one sidecar: nobody else in any process has it. Movable. Destroying it hands the lock to the
+/// next coroutine in this process's queue, or frees it when somebody in another process came first: at once
+/// on a thread of the pool, so that the last job of an operation should own it; elsewhere by a job posted to
+/// the pool, since closing a file may block. Must be destroyed before another is waited for, unless all
+/// owners take several in sorted order.
 class HeldLock {
  public:
   class State;
@@ -36,28 +62,13 @@ class HeldLock {
   std::unique_ptr<State> state_;
 };
 
-/// One coroutine's turn in this process's queue for a sidecar: the right to try the kernel's lock. Movable;
-/// destroying it lets the next one try.
-class LockTurn {
- public:
-  class State;
-  explicit LockTurn(std::shared_ptr<State> state) noexcept;
-  LockTurn(LockTurn&&) noexcept;
-  LockTurn& operator=(LockTurn&&) noexcept;
-  ~LockTurn();
-
- private:
-  friend class AdvisoryLock;
-  std::shared_ptr<State> state_;
-};
-
 /// The lock of one sidecar file in one directory.
 ///
-/// Within the process waiters are served first come, first served, from a process-wide table keyed by the
-/// directory's identity and the sidecar's name, so that two stores on one directory share a queue. Across
-/// processes the kernel's lock decides. Both waits end at the deadline with `locked` (holder and time waited
-/// given where known), and at a cancellation with operation_aborted thrown, as Asio's own operations do. No
-/// thread waits.
+/// Who comes first is served first: within the process from a process-wide table keyed by the directory's
+/// identity and the sidecar's name, so that two stores on one directory share a queue; across processes by a
+/// line in the file system (LockWaiting::notify). The kernel's lock decides. A wait ends at the deadline with
+/// `locked` (holder and time waited given where known), and at a cancellation with operation_aborted thrown,
+/// as Asio's own operations do. No thread waits. docs/locking.md describes the whole.
 ///
 /// Thread-safe. Copyable: copies stand for the same lock.
 class AdvisoryLock {
@@ -74,51 +85,35 @@ class AdvisoryLock {
 
   /// Runs `work(gate)` on the pool while holding the lock; frees the lock there, before it resumes the
   /// caller, so that a caller's busy executor keeps nobody waiting.
-  /// Without contention that is one crossing to the pool and back. `work` runs at most once and returns a
-  /// Result<T>.
+  /// With or without contention that is one crossing to the pool and back. `work` runs at most once and
+  /// returns a Result<T>.
   template <class T, class Work>
   Async<T> run_locked(Deadline deadline, Work work);
 
  private:
-  /// Waits for this process's turn.
-  Async<LockTurn> enter_queue(Deadline deadline) const;
-  /// Tries the kernel's lock; null when another process has it. Blocks.
-  Result<std::unique_ptr<LockFile>> try_kernel_lock() const;
-  /// Waits until it is worth trying again.
-  Async<void> wait_for_release(const LockTurn& turn, Deadline deadline, int attempt) const;
-  Error locked_error(std::string_view what, std::chrono::steady_clock::time_point since) const;
-  std::string path() const;
+  /// Empty: `job` was done. Without a job, `held` is set when the lock was granted.
+  asio::awaitable<std::optional<Error>> obtain(Deadline deadline, LockJob job,
+                                               std::optional<HeldLock>* held) const;
 
-  std::shared_ptr<Directory> directory_;
-  std::string sidecar_;
-  LockOptions options_;
-  asio::any_io_executor pool_;
+  LockTarget target_;
 };
 
 template <class T, class Work>
 Async<T> AdvisoryLock::run_locked(Deadline deadline, Work work) {
-  LockWatch watch(options_.observer(), sidecar_);
-  auto turn = co_await enter_queue(deadline);
-  if (!turn) co_return turn.error();
-  for (int attempt = 0;; ++attempt) {
-    // Empty: another process holds the lock.
-    std::optional<Result<T>> outcome =
-        co_await run_on(pool_, [this, &work, &turn, &watch](CommitGate& gate) -> std::optional<Result<T>> {
-          auto lock = try_kernel_lock();
-          if (!lock) return Result<T>(lock.error());
-          if (!*lock) return std::nullopt;
-          watch.acquired();
-          std::optional<Result<T>> result(work(gate));
-          lock->reset();
-          watch.freed();
-          [[maybe_unused]] const LockTurn finished = std::move(*turn);
-          return result;
-        });
-    // Nothing is awaited from here on: a cancellation that came too late must not hide the outcome.
-    if (outcome) co_return std::move(*outcome);
-    auto waited = co_await wait_for_release(*turn, deadline, attempt);
-    if (!waited) co_return waited.error();
-  }
+  std::optional<Result<T>> result;
+  std::exception_ptr thrown;
+  LockJob job = [&result, &thrown, &work](CommitGate& gate) {
+    try {
+      result.emplace(work(gate));
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  };
+  auto refused = co_await obtain(deadline, std::move(job), nullptr);
+  // Nothing is awaited from here on: a cancellation that came too late must not hide the outcome.
+  if (refused) co_return std::move(*refused);
+  if (thrown) std::rethrow_exception(thrown);
+  co_return std::move(*result);
 }
 
 }  // namespace sessile::storage

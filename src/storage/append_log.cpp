@@ -100,6 +100,7 @@ Result<AppendLog> AppendLog::open_to_write(Directory& directory, std::string nam
 Result<std::uint64_t> AppendLog::size() {
   auto info = file_->info();
   if (!info) return failed(info.error(), "cannot look at the log");
+  shared_ = info->links > 1;
   return info->size;
 }
 
@@ -242,6 +243,10 @@ Result<void> AppendLog::sync() {
 }
 
 bool AppendLog::must_be_replaced() const {
+  return shared_ || sync_failed();
+}
+
+bool AppendLog::sync_failed() const {
   return is_poisoned(*directory_, name_);
 }
 
@@ -274,6 +279,15 @@ Result<void> remove_log(Directory& directory, const std::string& name, Durabilit
   auto removed = remove_file(directory, name, durability, gate);
   if (removed || removed.error().code() == Errc::indeterminate) clear_poison(directory, name);
   return removed;
+}
+
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end) {
+  auto log = directory.open_file(name, OpenMode::read_write);
+  if (!log) return system_error(log.error(), "cannot open the log", directory, name);
+  auto done = (*log)->truncate(end);
+  if (done) done = (*log)->sync_data();
+  if (done) return success();
+  return system_error(done.error(), "cannot cut the log", directory, name);
 }
 
 }  // namespace sessile::storage

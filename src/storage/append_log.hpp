@@ -78,8 +78,11 @@ class AppendLog {
   /// Syncs what was appended. Errors: indeterminate, the log is poisoned.
   Result<void> sync();
 
-  /// True when a sync failed and the log has not been replaced since.
+  /// True when it must not be appended to: a sync failed, or, once its end was read, the file has another
+  /// name (a backup made of hard links), whose content must stay as it is.
   bool must_be_replaced() const;
+  /// True when a sync failed and the log has not been replaced since.
+  bool sync_failed() const;
 
  private:
   AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file);
@@ -96,6 +99,7 @@ class AppendLog {
   Directory* directory_;
   std::string name_;
   std::unique_ptr<File> file_;
+  bool shared_ = false;  // has another name; known once the size is
 };
 
 /// Makes or replaces the log with one whose only record has number `seq`; as replace_file, whose errors these
@@ -103,6 +107,10 @@ class AppendLog {
 /// open_to_write. A log that is not poisoned any more is unmarked.
 Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
                          std::string_view members, Durability durability, CommitGate& gate);
+
+/// Cuts the log at `end`, behind its last whole record, and syncs it. Precondition: as open_to_write. Errors:
+/// io.
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end);
 
 /// The mark that says of the log `name` that a sync failed.
 std::string poison_mark_of(std::string_view name);

@@ -7,8 +7,12 @@ namespace sessile::storage {
 
 namespace {
 
+boost::system::error_code os_error(int number) {
+  return boost::system::error_code(number, boost::system::system_category());
+}
+
 bool is(boost::system::error_code error, int number) {
-  return error == boost::system::error_code(number, boost::system::system_category());
+  return error == os_error(number);
 }
 
 /// `path` without trailing separators, so that its last component has a name.
@@ -34,7 +38,40 @@ std::filesystem::path parent_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+/// A sidecar of a file system that only knows how to try: opened anew each time.
+class RetriedSidecar final : public Sidecar {
+ public:
+  RetriedSidecar(Directory& directory, std::string name, LockPrimitive primitive)
+      : directory_(directory), name_(std::move(name)), primitive_(primitive) {}
+  SysResult<void> try_lock() override {
+    auto lock = directory_.try_lock(name_, primitive_);
+    if (!lock) return lock.error();
+    lock_ = std::move(*lock);
+    return {};
+  }
+  SysResult<std::unique_ptr<Watch>> watch(WatchCallback) override { return os_error(ENOSYS); }
+
+ private:
+  Directory& directory_;
+  const std::string name_;
+  const LockPrimitive primitive_;
+  std::unique_ptr<LockFile> lock_;
+};
+
 }  // namespace
+
+SysResult<std::unique_ptr<Sidecar>> Directory::open_sidecar(const std::string& name,
+                                                            LockPrimitive primitive) {
+  return std::make_unique<RetriedSidecar>(*this, name, primitive);
+}
+
+SysResult<std::unique_ptr<LinePlace>> Directory::stand_in_line(const std::string&, Arrival) {
+  return os_error(ENOSYS);
+}
+
+bool Directory::anybody_in_line(const std::string&, Arrival) {
+  return false;
+}
 
 SysResult<std::shared_ptr<Directory>> open_or_make_directory(FileSystem& files,
                                                              const std::filesystem::path& path) {

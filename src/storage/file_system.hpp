@@ -9,12 +9,16 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace sessile::storage {
+
+/// When somebody began to wait. All processes of a machine read the same monotonic clock.
+using Arrival = std::chrono::steady_clock::time_point;
 
 /// What a system call returns: a value, or errno as an error_code of the system category.
 template <class T>
@@ -38,6 +42,7 @@ class FileInfo {
   FileKind kind = FileKind::other;
   std::uint64_t size = 0;
   FileIdentity identity;
+  std::uint64_t links = 1;  ///< how many names a file has
   std::chrono::sys_time<std::chrono::microseconds> modified;
 };
 
@@ -77,6 +82,48 @@ class LockFile {
   virtual ~LockFile() = default;
 };
 
+/// A file that is being watched. Destroying it ends that; a call that is under way may still arrive.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+};
+
+/// Called on a thread of the pool; must not block.
+using WatchCallback = std::function<void()>;
+
+/// An open sidecar, and its lock once try_lock has succeeded. Destroying it frees the lock, then closes the
+/// file, so that whoever is woken by the closing finds it free. Not thread-safe. Must not outlive its
+/// Directory unless it is locked.
+class Sidecar : public LockFile {
+ public:
+  /// Tries once, without waiting. EWOULDBLOCK: another owner has it, in this process or another. ESTALE: the
+  /// name stands for another file by now, which has to be opened instead.
+  virtual SysResult<void> try_lock() = 0;
+  /// Calls `closed` when somebody may have let go of the lock: a descriptor of the file was closed, by its
+  /// owner or by its owner's death. A failed try_lock does not count. Spurious calls happen, missing ones too
+  /// (an owner that keeps its descriptor). ENOSYS, EMFILE, ENOSPC and others: there is no wake-up to be had.
+  virtual SysResult<std::unique_ptr<Watch>> watch(WatchCallback closed) = 0;
+};
+
+/// A place in the line of those who wait for one sidecar, in all processes of the machine. Destroying it, or
+/// the end of the process, gives it up.
+class LinePlace {
+ public:
+  virtual ~LinePlace() = default;
+  /// Whether nobody who arrived before is in the line; true as well when it cannot be told.
+  virtual bool is_first() = 0;
+  /// Calls `left` when somebody has left the line, as Sidecar::watch does.
+  virtual SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) = 0;
+};
+
+/// The process that holds a lock, for messages.
+class LockOwner {
+ public:
+  LockOwner() noexcept {}
+  std::int64_t pid = 0;                                    ///< 0: nobody, or unknown
+  std::chrono::sys_time<std::chrono::milliseconds> since;  ///< the epoch: unknown
+};
+
 /// One open directory. Names are single path components, never followed when they are symbolic links; opening
 /// what is not a regular file (open_file) or not a directory (open_directory) is an error. Thread-safe: it
 /// holds only a descriptor.
@@ -100,9 +147,18 @@ class Directory {
   /// contention.
   virtual SysResult<std::unique_ptr<LockFile>> try_lock(const std::string& name, LockPrimitive primitive) = 0;
 
-  /// The process that holds the sidecar's lock, as far as the kernel tells: for messages. 0: unknown, or
-  /// nobody.
-  virtual std::int64_t lock_holder(const std::string& name, LockPrimitive primitive) = 0;
+  /// Opens the sidecar `name`, made if missing, without locking it. EWOULDBLOCK when this process has it open
+  /// already.
+  virtual SysResult<std::unique_ptr<Sidecar>> open_sidecar(const std::string& name, LockPrimitive primitive);
+  /// Takes a place in the line for the sidecar `name`, in order of `arrival`. By default there is no line:
+  /// ENOSYS.
+  virtual SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival);
+  /// Whether anybody who arrived before `arrival` is in that line. False as well when it cannot be told: the
+  /// line is a matter of fairness, never of safety.
+  virtual bool anybody_in_line(const std::string& name, Arrival before);
+
+  /// The process that holds the sidecar's lock at this moment, as far as the kernel tells.
+  virtual LockOwner lock_holder(const std::string& name) = 0;
 
   virtual FileIdentity identity() const noexcept = 0;
   /// For messages only.

@@ -3,7 +3,9 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 namespace sessile::storage {
 
@@ -21,20 +23,38 @@ std::size_t pool_size() {
 class Pool {
  public:
   Pool() : threads_(pool_size()) {}
-  ~Pool() { threads_.join(); }
+  ~Pool() {
+    for (const auto& action : endings_)
+      action();
+    threads_.join();
+  }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   asio::any_io_executor executor() { return threads_.get_executor(); }
+  void at_end(std::function<void()> action) {
+    const std::lock_guard lock(mutex_);
+    endings_.push_back(std::move(action));
+  }
 
  private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> endings_;  // guarded by mutex_
   asio::thread_pool threads_;
 };
+
+Pool& the_pool() {
+  static Pool pool;
+  return pool;
+}
 
 }  // namespace
 
 asio::any_io_executor io_executor() {
-  static Pool pool;
-  return pool.executor();
+  return the_pool().executor();
+}
+
+void before_io_pool_ends(std::function<void()> action) {
+  the_pool().at_end(std::move(action));
 }
 
 bool on_io_thread() noexcept {

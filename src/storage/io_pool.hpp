@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <latch>
 #include <memory>
 #include <optional>
@@ -27,6 +28,9 @@ namespace asio = boost::asio;
 /// The process-wide pool's executor: it may block. The pool starts with its first use and ends, having
 /// finished what is queued, when the program does.
 asio::any_io_executor io_executor();
+
+/// Has `action` called when the program ends, before the pool waits for what is outstanding on it.
+void before_io_pool_ends(std::function<void()> action);
 
 /// True on a thread of that pool, and while any executor runs a job of run_on.
 bool on_io_thread() noexcept;

@@ -1,75 +1,53 @@
 #include "storage/lock_queue.hpp"
 
-#include <utility>
+#include "storage/lock_request.hpp"
 
 namespace sessile::storage {
 
-LockTurn::State::~State() {
-  if (owned) LockQueueTable::instance().leave(key);
+namespace {
+
+std::shared_ptr<LockRequest> take_first(LockQueueTable::Queue& queue) noexcept {
+  if (queue.empty()) return nullptr;
+  auto first = std::move(queue.front());
+  queue.pop_front();
+  first->queued.reset();
+  return first;
 }
+
+}  // namespace
 
 LockQueueTable& LockQueueTable::instance() {
   static auto& table = *new LockQueueTable;
   return table;
 }
 
-std::shared_ptr<LockTurn::State> LockQueueTable::try_enter(const SidecarKey& key) {
-  auto turn = std::make_shared<LockTurn::State>(key);
+bool LockQueueTable::enter(const std::shared_ptr<LockRequest>& request) {
   const std::lock_guard lock(mutex_);
-  turn->owned = queues_.try_emplace(key).second;
-  return turn->owned ? turn : nullptr;
+  const auto [found, free] = queues_.try_emplace(request->key());
+  if (!free) request->queued = found->second.insert(found->second.end(), request);
+  return free;
 }
 
-void LockQueueTable::wait(std::shared_ptr<Waiter> waiter, Deadline deadline) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto [found, free] = queues_.try_emplace(waiter->turn->key);
-    if (!free) {
-      auto& queue = found->second;
-      waiter->place = queue.insert(queue.end(), waiter);
-      waiter->queued = true;
-      if (deadline) {
-        waiter->timer.expires_at(*deadline);
-        waiter->timer.async_wait([this, waiter](boost::system::error_code error) {
-          if (!error) give_up(waiter, WaitEnd::deadline);
-        });
-      }
-      return;
-    }
-    waiter->turn->owned = true;
-  }
-  waiter->complete(WaitOutcome(WaitEnd::granted, std::move(waiter->turn)));
+bool LockQueueTable::remove(LockRequest& request) {
+  const std::lock_guard lock(mutex_);
+  if (!request.queued) return false;
+  // The owner of the turn keeps the entry alive while anybody is queued.
+  queues_.find(request.key())->second.erase(*request.queued);
+  request.queued.reset();
+  return true;
 }
 
-void LockQueueTable::give_up(const std::shared_ptr<Waiter>& waiter, WaitEnd end) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!waiter->queued) return;
-    waiter->queued = false;
-    // The owner of the turn keeps the entry alive while anybody is queued.
-    queues_.find(waiter->turn->key)->second.erase(waiter->place);
-    waiter->timer.cancel();
-  }
-  waiter->complete(WaitOutcome(end, nullptr));
+std::shared_ptr<LockRequest> LockQueueTable::next(const SidecarKey& key) noexcept {
+  const std::lock_guard lock(mutex_);
+  return take_first(queues_.find(key)->second);
 }
 
-void LockQueueTable::leave(const SidecarKey& key) noexcept {
-  std::shared_ptr<Waiter> next;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = queues_.find(key);
-    auto& queue = found->second;
-    if (queue.empty()) {
-      queues_.erase(found);
-      return;
-    }
-    next = std::move(queue.front());
-    queue.pop_front();
-    next->queued = false;
-    next->turn->owned = true;
-    next->timer.cancel();
-  }
-  next->complete(WaitOutcome(WaitEnd::granted, std::move(next->turn)));
+std::shared_ptr<LockRequest> LockQueueTable::leave(const SidecarKey& key) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto found = queues_.find(key);
+  auto first = take_first(found->second);
+  if (!first) queues_.erase(found);
+  return first;
 }
 
 std::size_t LockQueueTable::size() {

@@ -1,15 +1,18 @@
 // The queue in which this process's coroutines wait for one sidecar.
 #pragma once
 
-#include "storage/advisory_lock.hpp"
-
-#include <boost/asio/steady_timer.hpp>
+#include "storage/file_system.hpp"
 
 #include <list>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
 
 namespace sessile::storage {
+
+class LockRequest;
 
 /// One sidecar, as every store of this process sees it.
 class SidecarKey {
@@ -20,69 +23,27 @@ class SidecarKey {
   friend auto operator<=>(const SidecarKey&, const SidecarKey&) = default;
 };
 
-/// A turn that was or will be given. Once owned, destroying it gives the turn to the next waiter.
-class LockTurn::State {
- public:
-  explicit State(SidecarKey key_) : key(std::move(key_)) {}
-  ~State();
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-
-  const SidecarKey key;
-  /// When its owner began to wait.
-  const std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
-  bool owned = false;  ///< set by the table, under its mutex, before anybody else can see it
-};
-
-enum class WaitEnd { granted, deadline, cancelled };
-
-/// How a wait ended, and the turn when it was granted. Whoever drops it unseen gives the turn back.
-class WaitOutcome {
- public:
-  WaitOutcome() {}
-  WaitOutcome(WaitEnd end_, std::shared_ptr<LockTurn::State> turn_) : end(end_), turn(std::move(turn_)) {}
-  WaitEnd end = WaitEnd::cancelled;
-  std::shared_ptr<LockTurn::State> turn;
-};
-
-/// A coroutine in the queue. Completes once: whoever takes it out of its queue, under the table's mutex,
-/// completes it.
-class Waiter {
- public:
-  Waiter(SidecarKey key, const asio::any_io_executor& timers)
-      : turn(std::make_shared<LockTurn::State>(std::move(key))), timer(timers) {}
-  virtual ~Waiter() = default;
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-  /// Posts the outcome to the coroutine's executor.
-  virtual void complete(WaitOutcome outcome) = 0;
-
-  // Guarded by the table's mutex:
-  std::shared_ptr<LockTurn::State> turn;  // made beforehand, so that giving it cannot fail
-  asio::steady_timer timer;
-  bool queued = false;
-  std::list<std::shared_ptr<Waiter>>::iterator place;
-};
-
-/// The queues of all sidecars that are in use; an entry lives as long as somebody has the turn. Thread-safe.
+/// The queues of all sidecars that are in use, first come, first served. One request of a sidecar has the
+/// turn: the right to deal with the kernel. An entry lives as long as somebody has it. Thread-safe.
 class LockQueueTable {
  public:
+  using Queue = std::list<std::shared_ptr<LockRequest>>;
+
   /// Never destroyed: turns may end while the program does.
   static LockQueueTable& instance();
 
-  /// The turn when nobody has it, else null.
-  std::shared_ptr<LockTurn::State> try_enter(const SidecarKey& key);
-  /// Queues `waiter`; when the turn became free meanwhile, completes it at once.
-  void wait(std::shared_ptr<Waiter> waiter, Deadline deadline);
-  /// Takes `waiter` out and completes it with `end`, unless it is completed already.
-  void give_up(const std::shared_ptr<Waiter>& waiter, WaitEnd end);
-  /// Passes the turn on.
-  void leave(const SidecarKey& key) noexcept;
+  /// True: nobody had the turn, it is `request`'s now. False: it is queued.
+  bool enter(const std::shared_ptr<LockRequest>& request);
+  /// Takes `request` out of its queue. False: it isn't in it any more, and its turn has come.
+  bool remove(LockRequest& request);
+  /// Passes the turn on to the first in the queue; null when it is empty: the caller keeps the turn.
+  std::shared_ptr<LockRequest> next(const SidecarKey& key) noexcept;
+  /// The same, but when the queue is empty nobody has the turn any more.
+  std::shared_ptr<LockRequest> leave(const SidecarKey& key) noexcept;
   /// How many sidecars are in use.
   std::size_t size();
 
  private:
-  using Queue = std::list<std::shared_ptr<Waiter>>;
   std::mutex mutex_;
   std::map<SidecarKey, Queue> queues_;  // guarded by mutex_; without the owner of the turn
 };

@@ -30,6 +30,23 @@ std::optional<LockPrimitive> parse_primitive(std::string_view text) {
   return std::nullopt;
 }
 
+/// False when `text` is no strategy.
+bool apply_waiting(std::string_view text, LockOptions& options) {
+  constexpr std::string_view kPoll = "poll:";
+  if (text == "notify") {
+    options.waiting(LockWaiting::notify);
+  } else if (text == "backoff") {
+    options.waiting(LockWaiting::backoff);
+  } else if (text.starts_with(kPoll)) {
+    const auto interval = parse_duration(text.substr(kPoll.size()));
+    if (!interval || interval->count() == 0) return false;
+    options.waiting(LockWaiting::poll, *interval);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<void> apply_lock_parameters(UrlParameters& parameters, LockOptions& options) {
@@ -48,6 +65,11 @@ Result<void> apply_lock_parameters(UrlParameters& parameters, LockOptions& optio
                    "the store's URL has a lock_timeout that is not a whole number of ms, s or m, as in 5s");
     }
     options.timeout(*timeout);
+  }
+  if (const auto text = parameters.take("waiting"); text && !apply_waiting(*text, options)) {
+    return Error(Errc::invalid_argument,
+                 "the store's URL has a waiting other than notify, backoff, or poll: and an interval, as in "
+                 "poll:50ms");
   }
   return success();
 }

@@ -6,8 +6,8 @@
 
 namespace sessile::storage {
 
-/// Takes `lock=auto|ofd|interprocess|flock` and `lock_timeout=500ms|5s|2m` out of `parameters` into
-/// `options`. Errors: invalid_argument.
+/// Takes `lock=auto|ofd|interprocess|flock`, `lock_timeout=500ms|5s|2m` and
+/// `waiting=notify|backoff|poll:50ms` out of `parameters` into `options`. Errors: invalid_argument.
 Result<void> apply_lock_parameters(UrlParameters& parameters, LockOptions& options);
 
 }  // namespace sessile::storage

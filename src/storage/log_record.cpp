@@ -91,21 +91,36 @@ bool ends_as_record(std::string_view fragment) {
   return wrong <= 1;
 }
 
+constexpr std::string_view kBlank("\n\0", 2);
+
+/// True when each run of NULs in `bytes`, at `offset`, ends where a sector or the log does: so they are where
+/// the log was made longer, or a truncation half done, and the data did not follow.
+bool are_lost_sectors(std::string_view bytes, std::uint64_t offset) {
+  for (std::size_t at = bytes.find('\0'); at < bytes.size(); at = bytes.find('\0', at)) {
+    at = std::min(bytes.find_first_not_of('\0', at), bytes.size());
+    if (at < bytes.size() && (offset + at) % kSectorBytes != 0) return false;
+  }
+  return true;
+}
+
 /// True when the bytes after the last good record, at `offset`, are what an interrupted append leaves. The
 /// region was newlines, or beyond the end of the file, before it: so it holds a beginning of the record, in
-/// which sectors that did not reach the disk are newlines still.
+/// which sectors that did not reach the disk are newlines or NULs.
 bool is_interrupted_append(std::string_view tail, std::uint64_t offset) {
-  const std::string_view fragment = tail.substr(0, tail.find_last_not_of('\n') + 1);
+  const std::string_view fragment = tail.substr(0, tail.find_last_not_of(kBlank) + 1);
   if (holds_record(fragment)) return false;
-  bool holes = false;
-  for (std::size_t at = fragment.find('\n'); at != std::string_view::npos; at = fragment.find('\n', at)) {
-    const std::size_t end = fragment.find_first_not_of('\n', at);
-    if (at != 0 && (offset + at) % kSectorBytes != 0) return false;
+  if (!are_lost_sectors(tail, offset)) return false;
+  bool holes = tail.find('\0') != std::string_view::npos;
+  for (std::size_t at = fragment.find_first_of(kBlank); at != std::string_view::npos;
+       at = fragment.find_first_of(kBlank, at)) {
+    const std::size_t end = fragment.find_first_not_of(kBlank, at);
+    // NULs may begin where a write was torn; newlines were there before, and fill whole sectors.
+    if (at != 0 && fragment[at] == '\n' && (offset + at) % kSectorBytes != 0) return false;
     if ((offset + end) % kSectorBytes != 0) return false;
     holes = true;
     at = end;
   }
-  if (!begins_as_record(fragment.substr(0, fragment.find('\n')))) return false;
+  if (!begins_as_record(fragment.substr(0, fragment.find_first_of(kBlank)))) return false;
   return holes || !ends_as_record(fragment);
 }
 
@@ -116,12 +131,16 @@ Error corrupt(std::string_view detail, std::uint64_t offset) {
 /// Judges what follows the last good record, from `scan.end` on.
 Result<LogScan> judge_tail(LogScan scan, std::string_view bytes) {
   const std::string_view tail = bytes.substr(scan.end);
-  if (const auto nul = tail.find('\0'); nul != std::string_view::npos) {
-    return corrupt("NUL bytes in the log: a block of it was lost", scan.end + nul);
+  const auto nul = tail.find('\0');
+  if (scan.records.empty()) {
+    if (nul != std::string_view::npos) return corrupt("NUL bytes in the log: a block of it was lost", nul);
+    return corrupt("the log holds no complete first record", 0);
   }
-  if (scan.records.empty()) return corrupt("the log holds no complete first record", 0);
   if (tail.find_first_not_of('\n') == std::string_view::npos) return scan;
   if (!is_interrupted_append(tail, scan.end)) {
+    if (nul != std::string_view::npos) {
+      return corrupt("NUL bytes in the log: a block of it was lost", scan.end + nul);
+    }
     return corrupt("a record does not match its checksum, or is none", scan.end);
   }
   scan.torn = true;

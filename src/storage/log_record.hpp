@@ -66,10 +66,10 @@ class LogScan {
 
 /// Reads all records. Two records on one line, without a newline between, are both read.
 ///
-/// Errors: corrupt, with offset(): no record at all; a NUL; a record that is invalid or out of sequence,
-/// unless it is the last and looks as an interrupted append leaves it: a beginning of a record, perhaps with
-/// whole sectors (512 bytes) of it still newlines, and never all of it. So damage to any one byte of a log is
-/// reported, its last record included.
+/// Errors: corrupt, with offset(): no record at all; a record that is invalid or out of sequence, unless it is
+/// the last and looks as an interrupted append leaves it: a beginning of a record, perhaps with whole sectors
+/// (512 bytes) of it still newlines, or NULs up to the end of a sector or the log where the log was made longer,
+/// and never all of it. So damage to any one byte of a log is reported, its last record included.
 Result<LogScan> scan_log(std::string_view bytes);
 
 /// What can still be read of a damaged log.

@@ -1,6 +1,8 @@
 // The operating system's files, through descriptors: no path is walked twice, no link is followed.
 #include "storage/descriptor.hpp"
 #include "storage/file_system.hpp"
+#include "storage/lock_line.hpp"
+#include "storage/lock_owner.hpp"
 #include "storage/posix_lock.hpp"
 
 #include <dirent.h>
@@ -34,6 +36,7 @@ FileInfo info_of(const struct stat& status) {
   info.kind = kind_of(status.st_mode);
   info.size = static_cast<std::uint64_t>(status.st_size);
   info.identity = identity_of(status);
+  info.links = static_cast<std::uint64_t>(status.st_nlink);
   info.modified = std::chrono::sys_time<std::chrono::microseconds>(
       std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::microseconds(status.st_mtim.tv_nsec / 1000));
   return info;
@@ -157,11 +160,22 @@ class PosixDirectory final : public Directory {
     return {};
   }
   SysResult<std::unique_ptr<LockFile>> try_lock(const std::string& name, LockPrimitive primitive) override {
-    return try_lock_sidecar(descriptor_.get(), name, primitive);
+    auto sidecar = storage::open_sidecar(descriptor_.get(), name, primitive);
+    if (!sidecar) return sidecar.error();
+    if (auto locked = (*sidecar)->try_lock(); !locked) return locked.error();
+    return std::unique_ptr<LockFile>(std::move(*sidecar));
   }
-  std::int64_t lock_holder(const std::string& name, LockPrimitive primitive) override {
-    return sidecar_holder(descriptor_.get(), name, primitive);
+  SysResult<std::unique_ptr<Sidecar>> open_sidecar(const std::string& name,
+                                                   LockPrimitive primitive) override {
+    return storage::open_sidecar(descriptor_.get(), name, primitive);
   }
+  SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival) override {
+    return storage::stand_in_line(descriptor_.get(), name, arrival);
+  }
+  bool anybody_in_line(const std::string& name, Arrival before) override {
+    return storage::anybody_in_line(descriptor_.get(), name, before);
+  }
+  LockOwner lock_holder(const std::string& name) override { return find_lock_owner(descriptor_.get(), name); }
 
   FileIdentity identity() const noexcept override { return identity_; }
   const std::filesystem::path& path() const noexcept override { return path_; }

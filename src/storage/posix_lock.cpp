@@ -1,6 +1,7 @@
 #include "storage/posix_lock.hpp"
 
-#include "storage/descriptor.hpp"
+#include "storage/close_watcher.hpp"
+#include "storage/fork_guard.hpp"
 
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/sync/file_lock.hpp>
@@ -8,6 +9,7 @@
 #include <sys/file.h>
 
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -20,10 +22,10 @@ namespace interprocess = boost::interprocess;
 constexpr int kSidecarFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 /// The sidecars that this process has open. Never destroyed: locks may be freed while the program ends.
-class HeldSidecars {
+class OpenSidecars {
  public:
-  static HeldSidecars& instance() {
-    static auto& held = *new HeldSidecars;
+  static OpenSidecars& instance() {
+    static auto& held = *new OpenSidecars;
     return held;
   }
   std::mutex mutex;
@@ -33,13 +35,12 @@ class HeldSidecars {
 /// This process's right to open one sidecar. Invariant: its file is opened only while a claim of it lives.
 class Claim {
  public:
-  Claim() noexcept = default;
   explicit Claim(FileIdentity identity) noexcept : identity_(identity), owned_(true) {}
   Claim(Claim&& other) noexcept : identity_(other.identity_), owned_(std::exchange(other.owned_, false)) {}
   Claim& operator=(Claim&&) = delete;
   ~Claim() {
     if (!owned_) return;
-    auto& held = HeldSidecars::instance();
+    auto& held = OpenSidecars::instance();
     const std::lock_guard lock(held.mutex);
     held.identities.erase(identity_);
   }
@@ -50,39 +51,43 @@ class Claim {
   bool owned_ = false;
 };
 
-/// A claimed sidecar, open unless `descriptor` is empty.
+/// A claimed sidecar, open unless `file` is empty.
 class ClaimedSidecar {
  public:
-  ClaimedSidecar(Claim claim_, Descriptor descriptor_) noexcept
-      : claim(std::move(claim_)), descriptor(std::move(descriptor_)) {}
+  ClaimedSidecar(Claim claim_, LockDescriptor file_) noexcept
+      : claim(std::move(claim_)), file(std::move(file_)) {}
   Claim claim;
-  Descriptor descriptor;  // after `claim`: closed before the claim is given up
+  LockDescriptor file;  // after `claim`: closed before the claim is given up
 };
 
-SysResult<ClaimedSidecar> claim_existing(int directory, const std::string& name) {
+SysResult<FileIdentity> identity_under(int directory, const std::string& name) {
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return last_error();
   if (const int refusal = why_not_regular(status); refusal != 0) return system_code(refusal);
-  const auto identity = identity_of(status);
-  auto& held = HeldSidecars::instance();
+  return identity_of(status);
+}
+
+SysResult<ClaimedSidecar> claim_existing(int directory, const std::string& name) {
+  const auto identity = identity_under(directory, name);
+  if (!identity) return identity.error();
+  auto& held = OpenSidecars::instance();
   const std::lock_guard lock(held.mutex);
-  if (!held.identities.insert(identity).second) return system_code(EWOULDBLOCK);
-  return ClaimedSidecar(Claim(identity), Descriptor());
+  if (!held.identities.insert(*identity).second) return system_code(EWOULDBLOCK);
+  return ClaimedSidecar(Claim(*identity), LockDescriptor());
 }
 
 /// Makes the sidecar and claims it in one step, so that no other thread can lock it in between and lose its
 /// POSIX lock to the closing of our descriptor.
 SysResult<ClaimedSidecar> claim_new(int directory, const std::string& name) {
-  auto& held = HeldSidecars::instance();
+  auto& held = OpenSidecars::instance();
   const std::lock_guard lock(held.mutex);
-  Descriptor file(
-      retried([&] { return ::openat(directory, name.c_str(), kSidecarFlags | O_CREAT | O_EXCL, 0600); }));
-  if (!file) return last_error();
+  auto file = LockDescriptor::open(directory, name, kSidecarFlags | O_CREAT | O_EXCL);
+  if (!file) return file.error();
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return last_error();
-  if ((status.st_mode & 07777) != 0600 && ::fchmod(file.get(), 0600) != 0) return last_error();
+  if (::fstat(file->get(), &status) != 0) return last_error();
+  if ((status.st_mode & 07777) != 0600 && ::fchmod(file->get(), 0600) != 0) return last_error();
   if (!held.identities.insert(identity_of(status)).second) return system_code(EWOULDBLOCK);
-  return ClaimedSidecar(Claim(identity_of(status)), std::move(file));
+  return ClaimedSidecar(Claim(identity_of(status)), std::move(*file));
 }
 
 SysResult<ClaimedSidecar> claim(int directory, const std::string& name) {
@@ -94,16 +99,15 @@ SysResult<ClaimedSidecar> claim(int directory, const std::string& name) {
   }
 }
 
-/// Opens what was claimed. Another file under the name by now means that somebody unlinked the sidecar; the
-/// next attempt starts from the new one.
+/// Opens what was claimed. ESTALE: another file has the name by now.
 SysResult<void> open_claimed(int directory, const std::string& name, ClaimedSidecar& sidecar) {
-  if (sidecar.descriptor) return {};
-  Descriptor file(retried([&] { return ::openat(directory, name.c_str(), kSidecarFlags); }));
-  if (!file) return last_error();
+  if (sidecar.file) return {};
+  auto file = LockDescriptor::open(directory, name, kSidecarFlags);
+  if (!file) return file.error();
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return last_error();
-  if (identity_of(status) != sidecar.claim.identity()) return system_code(EWOULDBLOCK);
-  sidecar.descriptor = std::move(file);
+  if (::fstat(file->get(), &status) != 0) return last_error();
+  if (identity_of(status) != sidecar.claim.identity()) return system_code(ESTALE);
+  sidecar.file = std::move(*file);
   return {};
 }
 
@@ -119,83 +123,133 @@ boost::system::error_code contention_or(int number) {
   return system_code(number == EAGAIN || number == EACCES ? EWOULDBLOCK : number);
 }
 
-/// Holds the lock by a descriptor: an open file description lock or a flock.
-class DescriptorLock final : public LockFile {
- public:
-  explicit DescriptorLock(ClaimedSidecar sidecar) noexcept : sidecar_(std::move(sidecar)) {}
-
- private:
-  ClaimedSidecar sidecar_;
-};
-
-SysResult<std::unique_ptr<LockFile>> lock_description(ClaimedSidecar sidecar) {
+SysResult<void> lock_description(int file) {
   auto region = whole_file(F_WRLCK);
-  if (retried([&] { return ::fcntl(sidecar.descriptor.get(), F_OFD_SETLK, &region); }) != 0) {
-    return contention_or(errno);
-  }
-  return std::make_unique<DescriptorLock>(std::move(sidecar));
+  if (retried([&] { return ::fcntl(file, F_OFD_SETLK, &region); }) != 0) return contention_or(errno);
+  return {};
 }
 
-SysResult<std::unique_ptr<LockFile>> lock_flock(ClaimedSidecar sidecar) {
-  if (retried([&] { return ::flock(sidecar.descriptor.get(), LOCK_EX | LOCK_NB); }) != 0) return last_error();
-  return std::make_unique<DescriptorLock>(std::move(sidecar));
+void unlock_description(int file) noexcept {
+  auto region = whole_file(F_UNLCK);
+  ::fcntl(file, F_OFD_SETLK, &region);
 }
 
-/// Holds a lock of Boost.Interprocess. Its descriptor is out of our reach and lacks O_CLOEXEC: a child
-/// process inherits it, but not the lock.
-class InterprocessLock final : public LockFile {
+/// What all primitives share: the file, and who may wait for it.
+class PosixSidecar : public Sidecar {
  public:
-  InterprocessLock(Claim claim, interprocess::file_lock lock) noexcept
-      : claim_(std::move(claim)), lock_(boost::move(lock)) {}
+  PosixSidecar(int directory, std::string name, ClaimedSidecar sidecar)
+      : directory_(directory), name_(std::move(name)), sidecar_(std::move(sidecar)) {}
+
+  SysResult<void> try_lock() final {
+    if (auto locked = lock_now(); !locked) {
+      waited_ = true;
+      return locked;
+    }
+    // While it was waited for, somebody may have unlinked the file.
+    if (waited_) {
+      const auto current = identity_under(directory_, name_);
+      if (!current && current.error().value() != ENOENT) return current.error();
+      if (!current || *current != sidecar_.claim.identity()) return system_code(ESTALE);
+    }
+    note_since();
+    return {};
+  }
+
+  SysResult<std::unique_ptr<Watch>> watch(WatchCallback closed) final {
+    return CloseWatcher::instance().watch(file(), Closes::of_everyone, std::move(closed));
+  }
+
+ protected:
+  virtual SysResult<void> lock_now() = 0;
+  int file() const noexcept { return sidecar_.file.get(); }
 
  private:
-  Claim claim_;
-  interprocess::file_lock lock_;  // after `claim_`: closed, and with that freed, before the claim is given up
+  /// The time goes where /proc shows it to others (LockOwner), costs no write and ends with the descriptor:
+  /// the file's offset, in milliseconds since the epoch. Not every file system takes one so large.
+  void note_since() noexcept {
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()).time_since_epoch();
+    ::lseek(file(), static_cast<off_t>(now.count()), SEEK_SET);
+  }
+
+  const int directory_;  // valid until locked
+  const std::string name_;
+  ClaimedSidecar sidecar_;
+  bool waited_ = false;
 };
 
-SysResult<std::unique_ptr<LockFile>> lock_interprocess(ClaimedSidecar sidecar) {
-  try {
-    // By way of the descriptor, so that the very file that was checked is opened, and no link followed.
-    const auto path = "/proc/self/fd/" + std::to_string(sidecar.descriptor.get());
-    interprocess::file_lock lock(path.c_str());
-    if (auto closed = sidecar.descriptor.close(); !closed) return closed.error();
-    if (!lock.try_lock()) return system_code(EWOULDBLOCK);
-    return std::make_unique<InterprocessLock>(std::move(sidecar.claim), boost::move(lock));
-  } catch (const interprocess::interprocess_exception& error) {
-    const int number = error.get_native_error();
-    if (number == ENOENT) return system_code(ENOSYS);  // no /proc here: the sidecar itself is there
-    return system_code(number != 0 ? number : EIO);
+/// Unlocking comes before closing, here and below: inotify reports a closing before the kernel frees the
+/// description's locks. A child that shares the description loses the lock by it as well.
+class OfdSidecar final : public PosixSidecar {
+ public:
+  using PosixSidecar::PosixSidecar;
+  ~OfdSidecar() override { unlock_description(file()); }
+
+ private:
+  SysResult<void> lock_now() override { return lock_description(file()); }
+};
+
+/// A flock for programs that take one, and an open file description lock for those of the other family.
+class FlockSidecar final : public PosixSidecar {
+ public:
+  using PosixSidecar::PosixSidecar;
+  ~FlockSidecar() override { unlock(); }
+
+ private:
+  SysResult<void> lock_now() override {
+    if (retried([&] { return ::flock(file(), LOCK_EX | LOCK_NB); }) != 0) return last_error();
+    auto locked = lock_description(file());
+    if (!locked) unlock();
+    return locked;
   }
-}
+  void unlock() noexcept {
+    unlock_description(file());
+    ::flock(file(), LOCK_UN);
+  }
+};
+
+/// A lock of Boost.Interprocess. Its descriptor is out of our reach and lacks O_CLOEXEC: a child process may
+/// inherit it, but not the lock. Ours stays open beside it, to be closed last: the closing of that one wakes
+/// those who wait, whoever has the other.
+class InterprocessSidecar final : public PosixSidecar {
+ public:
+  using PosixSidecar::PosixSidecar;
+
+ private:
+  SysResult<void> lock_now() override {
+    try {
+      if (!lock_) {
+        // By way of the descriptor, so that the very file that was checked is opened, and no link followed.
+        lock_.emplace(("/proc/self/fd/" + std::to_string(file())).c_str());
+      }
+      if (!lock_->try_lock()) return system_code(EWOULDBLOCK);
+      return {};
+    } catch (const interprocess::interprocess_exception& error) {
+      const int number = error.get_native_error();
+      if (number == ENOENT) return system_code(ENOSYS);  // no /proc here: the sidecar itself is there
+      return system_code(number != 0 ? number : EIO);
+    }
+  }
+  std::optional<interprocess::file_lock> lock_;
+};
 
 }  // namespace
 
-SysResult<std::unique_ptr<LockFile>> try_lock_sidecar(int directory, const std::string& name,
-                                                      LockPrimitive primitive) {
-  auto sidecar = claim(directory, name);
-  if (!sidecar) return sidecar.error();
-  if (auto opened = open_claimed(directory, name, *sidecar); !opened) return opened.error();
+SysResult<std::unique_ptr<Sidecar>> open_sidecar(int directory, const std::string& name,
+                                                 LockPrimitive primitive) {
+  auto claimed = claim(directory, name);
+  if (!claimed) return claimed.error();
+  if (auto opened = open_claimed(directory, name, *claimed); !opened) return opened.error();
   switch (primitive) {
     case LockPrimitive::interprocess:
-      return lock_interprocess(std::move(*sidecar));
+      return std::make_unique<InterprocessSidecar>(directory, name, std::move(*claimed));
     case LockPrimitive::flock:
-      return lock_flock(std::move(*sidecar));
+      return std::make_unique<FlockSidecar>(directory, name, std::move(*claimed));
     case LockPrimitive::automatic:
     case LockPrimitive::open_file_description:
       break;
   }
-  return lock_description(std::move(*sidecar));
-}
-
-std::int64_t sidecar_holder(int directory, const std::string& name, LockPrimitive primitive) {
-  // flock has no query, and the kernel does not say who owns an open file description.
-  if (primitive == LockPrimitive::flock) return 0;
-  auto sidecar = claim_existing(directory, name);
-  if (!sidecar) return sidecar.error().value() == EWOULDBLOCK ? ::getpid() : 0;
-  if (!open_claimed(directory, name, *sidecar)) return 0;
-  auto region = whole_file(F_WRLCK);
-  if (::fcntl(sidecar->descriptor.get(), F_OFD_GETLK, &region) != 0) return 0;
-  return region.l_type == F_UNLCK || region.l_pid <= 0 ? 0 : region.l_pid;
+  return std::make_unique<OfdSidecar>(directory, name, std::move(*claimed));
 }
 
 }  // namespace sessile::storage

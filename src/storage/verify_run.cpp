@@ -4,26 +4,25 @@
 
 namespace sessile::storage {
 
-std::optional<Finding> find_leftovers(Directory& directory, const std::string& name, bool repair) {
+Findings find_leftovers(Directory& directory, const std::string& name, bool repair) {
+  Findings findings;
   auto entries = directory.list();
   if (!entries) {
-    return Finding(system_error(entries.error(), "cannot list the directory", directory, ""),
-                   directory.path().string());
+    const auto error = system_error(entries.error(), "cannot list the directory", directory, "");
+    findings.push_back(Finding(error, directory.path().string()));
+    return findings;
   }
-  std::optional<Finding> finding;
   for (const DirectoryEntry& entry : *entries) {
     if (entry.kind != FileKind::regular || !is_temporary_of(entry.name, name)) continue;
-    if (!finding) {
-      finding.emplace(FindingKind::leftover, (directory.path() / entry.name).string());
-      finding->detail = "a temporary file whose writer died before it was renamed";
+    Finding finding(FindingKind::leftover, (directory.path() / entry.name).string());
+    finding.detail = "a temporary file whose writer died before it was renamed";
+    if (repair) {
+      CommitGate gate;
+      conclude(finding, remove_file(directory, entry.name, Durability::process, gate));
     }
-    if (!repair) continue;
-    if (auto removed = directory.remove(entry.name); !removed) {
-      finding->failure = system_error(removed.error(), "cannot remove it", directory, entry.name);
-    }
+    findings.push_back(std::move(finding));
   }
-  if (finding && repair) finding->repaired = !finding->failure;
-  return finding;
+  return findings;
 }
 
 }  // namespace sessile::storage

@@ -6,15 +6,17 @@
 #include <sessile/verify.hpp>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace sessile::storage {
 
-/// The temporary files of dead writers of `name`, removed with `repair`; empty when there is none.
+using Findings = std::vector<Finding>;
+
+/// The temporary files of dead writers of `name`, removed with `repair`.
 /// Precondition: the caller holds the lock of `name`, so that no live writer has one. Blocks.
-std::optional<Finding> find_leftovers(Directory& directory, const std::string& name, bool repair);
+Findings find_leftovers(Directory& directory, const std::string& name, bool repair);
 
 /// One check of a place. Findings are noted on the caller's executor, files are read on the pool. Not
 /// thread-safe.
@@ -32,33 +34,35 @@ class VerifyRun {
     ++report_.checked;
     if (options_.progress()) options_.progress()(report_.checked, total_);
   }
-  void note(std::optional<Finding> finding) {
-    if (finding) report_.findings.push_back(std::move(*finding));
+  void note(Findings findings) {
+    for (Finding& finding : findings)
+      note(std::move(finding));
   }
   void note(Finding finding) { report_.findings.push_back(std::move(finding)); }
   VerifyReport finish() { return std::move(report_); }
 
-  /// What `look(repair)`, which returns an optional Finding and blocks, says on the pool: first without a
-  /// lock; when it found something, again under that of `sidecar`, so that nothing under way is mistaken for
+  /// What `look_at(repair)`, which blocks and returns the findings, says on the pool: first without a lock;
+  /// when it found something, again under that of `sidecar`, so that nothing under way is mistaken for
   /// damage, and with leave to repair. When that lock is not to be had, what it said without: "busy" when
   /// others hold it. `locks` null: there is no lock to take. Errors: cancelled.
-  template <class Look>
-  Async<std::optional<Finding>> look(std::shared_ptr<Directory> locks, std::string sidecar, Look look_at) {
-    using Outcome = std::optional<Finding>;
-    Outcome suspicion = co_await run_on(pool_, [&look_at](CommitGate&) -> Outcome { return look_at(false); });
-    if (!suspicion || !may_lock_ || !locks) co_return suspicion;
+  template <class LookAt>
+  Async<Findings> look(std::shared_ptr<Directory> locks, std::string sidecar, LookAt look_at) {
+    Findings suspicions = co_await run_on(pool_, [&look_at](CommitGate&) { return look_at(false); });
+    if (suspicions.empty() || !may_lock_ || !locks) co_return suspicions;
     AdvisoryLock lock(std::move(locks), std::move(sidecar), lock_, pool_);
     const bool repair = repairs();
-    auto job = [&look_at, repair](CommitGate&) -> Result<Outcome> { return look_at(repair); };
+    auto job = [&look_at, repair](CommitGate&) -> Result<Findings> { return look_at(repair); };
     const Deadline deadline = lock.deadline(options_.timeout());
-    auto outcome = co_await lock.template run_locked<Outcome>(deadline, std::move(job));
-    if (outcome) co_return outcome;
-    const Error error = outcome.error();
+    auto findings = co_await lock.template run_locked<Findings>(deadline, std::move(job));
+    if (findings) co_return findings;
+    const Error error = findings.error();
     if (error.code() == Errc::cancelled) co_return error;
-    if (error.code() == Errc::locked) suspicion->kind = FindingKind::busy;
-    // A place that cannot be written to, and so not be locked, has no writers either.
-    if (repair) suspicion->failure = error;
-    co_return suspicion;
+    for (Finding& suspicion : suspicions) {
+      if (error.code() == Errc::locked) suspicion.kind = FindingKind::busy;
+      // A place that cannot be written to, and so not be locked, has no writers either.
+      if (repair) suspicion.failure = error;
+    }
+    co_return suspicions;
   }
 
   /// Looks for the temporary files of dead writers of `name` in `place`, whose lock is `sidecar`.
@@ -69,7 +73,8 @@ class VerifyRun {
     auto look_at = [&place, &name](bool repair) { return find_leftovers(*place, name, repair); };
     auto found = co_await look(std::move(locks), std::move(sidecar), look_at);
     if (!found) co_return found.error();
-    if (*found && (*found)->kind != FindingKind::busy) note(std::move(*found));
+    std::erase_if(*found, [](const Finding& finding) { return finding.kind == FindingKind::busy; });
+    note(std::move(*found));
     co_return success();
   }
 

@@ -66,6 +66,19 @@ std::string shared_text(int writer, std::uint64_t append) {
   return std::to_string(writer) + "/" + std::to_string(append);
 }
 
+/// A dead writer leaves remains, and never damage; once they are swept nothing is left to say.
+std::string check_remains(SessionStore& store) {
+  const auto repaired = blocking::verify(store, VerifyOptions().repair());
+  if (!repaired) return "verify: " + repaired.error().message();
+  for (const Finding& finding : repaired->findings) {
+    if (is_damage(finding.kind)) return "verify: " + finding.path + ": " + finding.detail;
+  }
+  const auto again = blocking::verify(store);
+  if (!again) return "verify: " + again.error().message();
+  if (again->findings.empty()) return {};
+  return "verify after a repair: " + again->findings.front().path + ": " + again->findings.front().detail;
+}
+
 }  // namespace
 
 void Ledger::accuse(const std::string& what) noexcept {
@@ -270,6 +283,7 @@ std::string check_shared(SessionStore& store, const Ledger& ledger, int writers)
 }
 
 std::string check_store(SessionStore& store) {
+  if (auto fault = check_remains(store); !fault.empty()) return fault;
   const auto page = blocking::list(store, ListQuery().limit(kMaxPageSize));
   if (!page) return "list: " + page.error().message();
   if (!page->unreadable.empty()) return "unreadable: " + page->unreadable.front().message();

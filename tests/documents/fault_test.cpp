@@ -104,3 +104,71 @@ TEST_CASE("M4 a write is synced, renamed into place, and its directory synced, i
   CHECK(std::find(faults->calls.begin(), faults->calls.end(), "sync") == faults->calls.end());
   CHECK(faults->calls.back() == "rename");
 }
+
+TEST_CASE("O4 a disk that refuses the removal of a document leaves it, and the store goes on") {
+  for (const char* const call : {"remove", "lock"}) {
+    for (const int number : {ENOSPC, EDQUOT, EROFS, EIO}) {
+      const Scratch scratch;
+      auto faults = std::make_shared<Faults>();
+      const DocumentStore documents = test::open_faulty(scratch.path(), faults);
+      wait(documents.save_json("c", "json", {{"old", 1}})).value();
+      wait(documents.save_markdown("c", "json", "old")).value();
+      const auto before = test::contents(scratch / "c");
+      faults->failing = {call};
+      faults->error_number = number;
+      const auto error = wait(documents.remove("c", "json")).error();
+      CHECK(error.code() == (number == EIO ? Errc::io : Errc::unavailable));
+      CHECK(test::contents(scratch / "c") == before);
+      faults->failing.clear();
+      CHECK(wait(documents.remove("c", "json")).value());
+      CHECK(wait(documents.remove("c", "json")).value());
+      CHECK_FALSE(wait(documents.remove("c", "json")).value());
+    }
+  }
+}
+
+TEST_CASE("O4 a removal whose directory cannot be synced is indeterminate") {
+  const Scratch scratch;
+  auto faults = std::make_shared<Faults>();
+  const DocumentStore documents = test::open_faulty(scratch.path(), faults);
+  wait(documents.save_json("c", "json", 1)).value();
+  faults->calls.clear();
+  wait(documents.remove("c", "nothing")).value();
+  const auto calls_of_none = static_cast<int>(faults->calls.size());
+  faults->calls.clear();
+  faults->index = calls_of_none;
+  faults->error_number = ENOSPC;
+  CHECK(wait(documents.remove("c", "json")).error().code() == Errc::indeterminate);
+  CHECK(faults->calls.back() == "sync directory");
+  faults->index = -1;
+  CHECK_FALSE(wait(documents.exists("c", "json")).value());
+}
+
+TEST_CASE("O15 a disk that refuses removals makes a prune report each of them, and remove none") {
+  const Scratch scratch;
+  auto faults = std::make_shared<Faults>();
+  const DocumentStore documents = test::open_faulty(scratch.path(), faults);
+  for (const char* const name : {"a", "b", "c"})
+    wait(documents.save_json("c", name, 1)).value();
+  const auto before = test::contents(scratch / "c");
+  const auto policy = DocumentPrunePolicy().ttl(std::chrono::microseconds(0)).max_documents(1);
+  for (const int number : {ENOSPC, EROFS}) {
+    faults->failing = {"remove"};
+    faults->error_number = number;
+    const auto report = wait(documents.prune("c", policy)).value();
+    CHECK(report.removed.empty());
+    REQUIRE(report.failed.size() == 2);
+    for (const Error& error : report.failed)
+      CHECK(error.code() == Errc::unavailable);
+    CHECK(test::contents(scratch / "c") == before);
+    faults->failing = {"list"};
+    CHECK(wait(documents.prune("c", policy)).error().code() != Errc::not_found);
+    faults->failing = {"lock"};
+    const auto stopped = wait(documents.prune("c", policy)).value();
+    CHECK(stopped.stopped.has_value());
+    CHECK(stopped.kept == 3);
+    CHECK(test::contents(scratch / "c") == before);
+  }
+  faults->failing.clear();
+  CHECK(wait(documents.prune("c", policy)).value().removed.size() == 2);
+}

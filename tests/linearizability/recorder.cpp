@@ -201,57 +201,12 @@ class Client {
     Operation operation = self->choose(number);
     const auto timeout = std::chrono::milliseconds(self->chance(6) ? 1 + self->below(4) : 0);
     const int line = self->journal_->invoked(operation);
-    co_await perform(self, operation, timeout);
+    const SessionId id = self->id(operation.session);
+    co_await perform(self->store_, id, operation, self->round().large_messages, timeout);
     self->journal_->returned(line, operation);
     if (operation.revision != 0)
       self->seen_[static_cast<std::size_t>(operation.session)] = operation.revision;
     if (operation.actual) self->seen_[static_cast<std::size_t>(operation.session)] = *operation.actual;
-  }
-
-  static asio::awaitable<void> perform(std::shared_ptr<Client> self, Operation& operation,
-                                       std::chrono::milliseconds timeout) {
-    const bool large = self->round().large_messages;
-    const SessionId id = self->id(operation.session);
-    const int tag = operation.tag;
-    switch (operation.kind) {
-      case Kind::load: {
-        LoadOptions options;
-        options.timeout(timeout);
-        const auto loaded = co_await self->store_->load(id, options);
-        settle(operation, loaded, large);
-        break;
-      }
-      case Kind::save: {
-        Session session = session_of(id, after_save(tag), large);
-        const auto options = options_of<SaveOptions>(operation, timeout);
-        const auto written = co_await self->store_->save(std::move(session), options);
-        settle(operation, written);
-        break;
-      }
-      case Kind::append: {
-        std::vector<Message> messages{message(tag, large), message(-tag, large)};
-        auto options = options_of<AppendOptions>(operation, timeout);
-        if (operation.key != 0) options.idempotency_key("key " + std::to_string(operation.key));
-        const auto written = co_await self->store_->append(id, std::move(messages), options);
-        settle(operation, written);
-        break;
-      }
-      case Kind::update: {
-        const Mutation change([tag, large](Session& session) {
-          session = session_of(session.id, after_update(content_of(session, large), tag), large);
-        });
-        const auto options = options_of<UpdateOptions>(operation, timeout);
-        const auto updated = co_await self->store_->update(id, change, options);
-        settle(operation, updated, large);
-        break;
-      }
-      case Kind::remove: {
-        const auto options = options_of<RemoveOptions>(operation, timeout);
-        const auto removed = co_await self->store_->remove(id, options);
-        settle(operation, removed);
-        break;
-      }
-    }
   }
 
   const std::shared_ptr<Journal> journal_;
@@ -262,6 +217,50 @@ class Client {
 };
 
 }  // namespace
+
+asio::awaitable<void> perform(StorePtr store, SessionId id, Operation& operation, bool large,
+                              std::chrono::milliseconds timeout) {
+  const int tag = operation.tag;
+  switch (operation.kind) {
+    case Kind::load: {
+      LoadOptions options;
+      options.timeout(timeout);
+      const auto loaded = co_await store->load(id, options);
+      settle(operation, loaded, large);
+      break;
+    }
+    case Kind::save: {
+      Session session = session_of(id, after_save(tag), large);
+      const auto options = options_of<SaveOptions>(operation, timeout);
+      const auto written = co_await store->save(std::move(session), options);
+      settle(operation, written);
+      break;
+    }
+    case Kind::append: {
+      std::vector<Message> messages{message(tag, large), message(-tag, large)};
+      auto options = options_of<AppendOptions>(operation, timeout);
+      if (operation.key != 0) options.idempotency_key("key " + std::to_string(operation.key));
+      const auto written = co_await store->append(id, std::move(messages), options);
+      settle(operation, written);
+      break;
+    }
+    case Kind::update: {
+      const Mutation change([tag, large](Session& session) {
+        session = session_of(session.id, after_update(content_of(session, large), tag), large);
+      });
+      const auto options = options_of<UpdateOptions>(operation, timeout);
+      const auto updated = co_await store->update(id, change, options);
+      settle(operation, updated, large);
+      break;
+    }
+    case Kind::remove: {
+      const auto options = options_of<RemoveOptions>(operation, timeout);
+      const auto removed = co_await store->remove(id, options);
+      settle(operation, removed);
+      break;
+    }
+  }
+}
 
 void record_process(const Round& round, int process, int journal_descriptor) {
   auto journal = std::make_shared<Journal>(round, process, journal_descriptor);

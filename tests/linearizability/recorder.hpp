@@ -31,6 +31,11 @@ class Round {
   bool kill_one = false;        ///< one process is killed somewhere on the way
 };
 
+/// Does one operation on the session `id` and notes how it ended. Throws std::runtime_error for an answer
+/// that no operation may give, and for a session that nobody wrote. `operation` must outlive the coroutine.
+asio::awaitable<void> perform(StorePtr store, SessionId id, Operation& operation, bool large_messages,
+                              std::chrono::milliseconds timeout);
+
 /// Does the operations of one process; writes each to `journal` (a descriptor opened to append) before it
 /// starts and after it returned. What no operation may answer is a line `bad …`.
 void record_process(const Round& round, int process, int journal);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/sessile.hpp>
@@ -43,6 +44,7 @@ inline void for_each_store(void (*test)(TestStore&)) {
     CAPTURE(scheme);
     TestStore place(scheme);
     test(place);
+    check_sound(*place.store);
     run(place.store->close()).value();
   }
 }

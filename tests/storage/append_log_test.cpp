@@ -177,15 +177,50 @@ TEST_CASE("Any damaged byte is reported with where it is, or does no harm") {
   }
 }
 
-TEST_CASE("NULs are corruption, wherever they are") {
+TEST_CASE("NULs that no interrupted append leaves are corruption") {
   const std::string log = sample();
-  for (const std::string& bytes :
-       {std::string(4096, '\0'), log + std::string(512, '\0'), log + std::string("\n\n\0", 3),
-        log.substr(0, 100) + std::string(512, '\0')}) {
+  std::string damaged = log;
+  damaged.replace(log.size() - 40, 10, 10, '\0');
+  for (const std::string& bytes : {std::string(4096, '\0'), damaged, log + std::string("\n\0\n", 3),
+                                   std::string(512, '\0') + log, log + std::string(512, '\0') + log}) {
     const auto scan = scan_log(bytes);
     REQUIRE_FALSE(scan);
     CHECK(scan.error().code() == Errc::corrupt);
     CHECK(scan.error().offset() == bytes.find('\0'));
+  }
+}
+
+TEST_CASE("A log that was made longer by an append whose data did not reach the disk is read up to it") {
+  const std::string log = sample();
+  const std::string next = frame_record(4, members(4) + ",\"text\":\"" + std::string(1500, 't') + '"');
+  const std::size_t to_sector = 512 - log.size() % 512;
+  std::string hole = next;
+  hole.replace(to_sector, 512, 512, '\0');
+  for (const std::string& tail :
+       {std::string(4096, '\0'), next.substr(0, 100) + std::string(4096, '\0'), hole + std::string(100, '\n'),
+        std::string(to_sector, '\0') + next.substr(to_sector), "\n" + std::string(700, '\0')}) {
+    CAPTURE(tail.find('\0'));
+    const auto scan = scan_log(log + tail);
+    REQUIRE(scan);
+    CHECK(sequence(*scan) == Numbers{1, 2, 3});
+    CHECK(scan->torn);
+    Fixture f;
+    f.put(log + tail);
+    REQUIRE(f.append(members(4)));
+    CHECK(f.numbers() == Numbers{1, 2, 3, 4});
+    CHECK(f.content().find('\0') == std::string::npos);
+  }
+}
+
+TEST_CASE("An append behind a record without its newline may be torn as any other") {
+  std::string log = sample();
+  log.pop_back();
+  const std::string next = "\n" + frame_record(4, members(4));
+  for (std::size_t cut = 1; cut < next.size() - 1; ++cut) {
+    CAPTURE(cut);
+    const auto scan = scan_log(log + next.substr(0, cut));
+    REQUIRE(scan);
+    CHECK(sequence(*scan) == Numbers{1, 2, 3});
   }
 }
 

@@ -4,6 +4,7 @@
 #include "storage/file_system.hpp"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,12 +20,16 @@ class Faults {
   /// Writes take at most this many bytes a call.
   std::size_t longest_write = ~std::size_t{0};
   std::vector<std::string> calls;
+  /// Calls of these kinds fail each time with `error_number`, and are not counted: "remove",
+  /// "make_directory", "list", "lock".
+  std::set<std::string> failing;
 
   /// The error of the call, or 0.
   int enter(std::string call) {
     calls.push_back(std::move(call));
     return static_cast<int>(calls.size()) - 1 == index ? error_number : 0;
   }
+  int enter_uncounted(const std::string& call) const { return failing.contains(call) ? error_number : 0; }
   static boost::system::error_code code(int number) {
     return boost::system::error_code(number, boost::system::system_category());
   }
@@ -82,26 +87,43 @@ class FaultyDirectory final : public storage::Directory {
     if (const int error = faults_->enter("sync directory")) return Faults::code(error);
     return inner_->sync();
   }
-  storage::SysResult<void> remove(const std::string& name) override { return inner_->remove(name); }
+  storage::SysResult<void> remove(const std::string& name) override {
+    if (const int error = faults_->enter_uncounted("remove")) return Faults::code(error);
+    return inner_->remove(name);
+  }
   storage::SysResult<std::shared_ptr<Directory>> open_directory(const std::string& name) override {
     auto opened = inner_->open_directory(name);
     if (!opened) return opened;
     return std::make_shared<FaultyDirectory>(faults_, std::move(*opened));
   }
   storage::SysResult<void> make_directory(const std::string& name) override {
+    if (const int error = faults_->enter_uncounted("make_directory")) return Faults::code(error);
     return inner_->make_directory(name);
   }
   storage::SysResult<storage::FileInfo> info(const std::string& name) override { return inner_->info(name); }
   storage::SysResult<void> remove_directory(const std::string& name) override {
     return inner_->remove_directory(name);
   }
-  storage::SysResult<std::vector<storage::DirectoryEntry>> list() override { return inner_->list(); }
+  storage::SysResult<std::vector<storage::DirectoryEntry>> list() override {
+    if (const int error = faults_->enter_uncounted("list")) return Faults::code(error);
+    return inner_->list();
+  }
   storage::SysResult<std::unique_ptr<storage::LockFile>> try_lock(const std::string& name,
                                                                   LockPrimitive primitive) override {
+    if (const int error = faults_->enter_uncounted("lock")) return Faults::code(error);
     return inner_->try_lock(name, primitive);
   }
-  std::int64_t lock_holder(const std::string& name, LockPrimitive primitive) override {
-    return inner_->lock_holder(name, primitive);
+  storage::LockOwner lock_holder(const std::string& name) override { return inner_->lock_holder(name); }
+  storage::SysResult<std::unique_ptr<storage::Sidecar>> open_sidecar(const std::string& name,
+                                                                     LockPrimitive primitive) override {
+    return inner_->open_sidecar(name, primitive);
+  }
+  storage::SysResult<std::unique_ptr<storage::LinePlace>> stand_in_line(const std::string& name,
+                                                                        storage::Arrival arrival) override {
+    return inner_->stand_in_line(name, arrival);
+  }
+  bool anybody_in_line(const std::string& name, storage::Arrival before) override {
+    return inner_->anybody_in_line(name, before);
   }
   storage::FileIdentity identity() const noexcept override { return inner_->identity(); }
   const std::filesystem::path& path() const noexcept override { return inner_->path(); }

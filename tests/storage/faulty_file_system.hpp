@@ -106,8 +106,16 @@ class FaultyDirectory final : public Directory {
   SysResult<std::unique_ptr<LockFile>> try_lock(const std::string& name, LockPrimitive primitive) override {
     return directory_->try_lock(name, primitive);
   }
-  std::int64_t lock_holder(const std::string& name, LockPrimitive primitive) override {
-    return directory_->lock_holder(name, primitive);
+  LockOwner lock_holder(const std::string& name) override { return directory_->lock_holder(name); }
+  SysResult<std::unique_ptr<Sidecar>> open_sidecar(const std::string& name,
+                                                   LockPrimitive primitive) override {
+    return directory_->open_sidecar(name, primitive);
+  }
+  SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival) override {
+    return directory_->stand_in_line(name, arrival);
+  }
+  bool anybody_in_line(const std::string& name, Arrival before) override {
+    return directory_->anybody_in_line(name, before);
   }
   FileIdentity identity() const noexcept override { return directory_->identity(); }
   const std::filesystem::path& path() const noexcept override { return directory_->path(); }

@@ -418,6 +418,22 @@ TEST_CASE("flush syncs what was acknowledged with process durability, and only t
   run(store->flush()).value();
 }
 
+TEST_CASE("a repeated append under its key is as durable as it says, whoever wrote the first") {
+  Scratch scratch;
+  run(open_in(scratch.path())->save(session_of("a"))).value();
+  const auto keyed = AppendOptions().idempotency_key("k1");
+  // Renamed into place, and killed before the directory was synced: that is what this looks like afterwards.
+  run(open_in(scratch.path())
+          ->append("a", Message("user", "x"), AppendOptions(keyed).durability(Durability::process)))
+      .value();
+  auto faults = std::make_shared<test::Faults>();
+  StorePtr store = std::make_shared<filesystem::FilesystemStore>(
+      std::make_shared<OneDirectory>(faults), scratch.path(), LockOptions(), OpenOptions());
+  CHECK(run(store->append("a", Message("user", "x"), keyed)).value().replayed);
+  CHECK(std::count(faults->calls.begin(), faults->calls.end(), "sync") == 1);
+  CHECK(faults->calls.back() == "sync directory");
+}
+
 TEST_CASE("the URL takes the lock's parameters and refuses others") {
   CHECK(open_store("file:/tmp/x?lock=flock&lock_timeout=500ms&durability=process").has_value());
   for (const char* url :

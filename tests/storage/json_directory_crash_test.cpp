@@ -169,6 +169,37 @@ TEST_CASE("After a failed sync the outcome is unknown, and the next write makes 
   REQUIRE(f.append("s", "after"));
 }
 
+TEST_CASE("A repeated append under its key is as durable as it says") {
+  Fixture f;
+  REQUIRE(f.save(conversation("s", "a", 1)));
+  const auto keyed = AppendOptions().idempotency_key("k");
+  REQUIRE(f.append("s", "once", AppendOptions(keyed).durability(Durability::process)));
+  int syncs = 0;
+  const auto count = [&](const std::string& call, const std::string& name) {
+    syncs += call == "sync" && name == "s.jsonl";
+    return boost::system::error_code();
+  };
+  const auto fail = [](const std::string& call, const std::string& name) {
+    return call == "sync" && name == "s.jsonl" ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  // Another process wrote the first, and may have been killed before it had synced.
+  f.reopen();
+  f.faults->before = count;
+  CHECK(f.append("s", "once", keyed).value().replayed);
+  CHECK(syncs == 1);
+  // The first one's sync failed: what the log holds may be lost, and a second sync would not say so.
+  const auto other = AppendOptions().idempotency_key("other");
+  f.faults->before = fail;
+  CHECK(f.append("s", "unsynced", other).error().code() == Errc::indeterminate);
+  const auto before = std::filesystem::hard_link_count(f.log("s"));
+  std::filesystem::create_hard_link(f.log("s"), f.place.path() / "poisoned");
+  CHECK(f.append("s", "unsynced", other).value().replayed);
+  f.faults->before = nullptr;
+  // It is in a new file now.
+  CHECK(std::filesystem::hard_link_count(f.log("s")) == before);
+  CHECK(f.load("s").value()->messages.size() == 3);
+}
+
 TEST_CASE("A write that finds no room leaves the session as it was") {
   for (const std::string failing : {"write", "create", "sync"}) {
     Fixture f;

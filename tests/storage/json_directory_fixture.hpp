@@ -3,6 +3,7 @@
 
 #include "backends/json_directory/factory.hpp"
 #include "faulty_file_system.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/backend.hpp>
@@ -23,6 +24,15 @@ namespace errc = boost::system::errc;
 class Fixture {
  public:
   Fixture() { reopen(); }
+  Fixture(const Fixture&) = delete;
+  Fixture& operator=(const Fixture&) = delete;
+  /// Whatever calls failed: what is left is sound, unless the test damaged it itself.
+  ~Fixture() noexcept(false) {
+    if (damaged || std::uncaught_exceptions() > 0) return;
+    sessile::testing::check_sound(
+        "jsondir:" + root().string(),
+        {FindingKind::torn, FindingKind::leftover, FindingKind::unsynced, FindingKind::stale_entry});
+  }
 
   void reopen(OpenOptions options = OpenOptions()) {
     store = detail::make_json_directory_store_on(std::make_shared<storage::testing::FaultyFileSystem>(faults),
@@ -36,7 +46,8 @@ class Fixture {
     std::ifstream in(log(name), std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
   }
-  void put(const std::string& name, const std::string& bytes) const {
+  void put(const std::string& name, const std::string& bytes) {
+    damaged = true;
     std::ofstream(log(name), std::ios::binary | std::ios::trunc) << bytes;
   }
   bool indexed(const std::string& agent, const std::string& name) const {
@@ -54,6 +65,7 @@ class Fixture {
   Page<SessionSummary> list(ListQuery query = ListQuery()) { return blocking::list(*store, query).value(); }
   Page<SessionSummary> list_agent(const std::string& agent) { return list(ListQuery().agent(agent)); }
 
+  bool damaged = false;  ///< by the test, on purpose
   sessile::testing::TemporaryDirectory place;
   std::shared_ptr<Faults> faults = std::make_shared<Faults>();
   std::shared_ptr<SessionStore> store;

@@ -231,6 +231,7 @@ TEST_CASE("A directory of a newer format or another engine is refused and not to
         std::string("{\"format\":1,\"engine\":\"other\"}"), std::string("no json")}) {
     Fixture f;
     std::filesystem::create_directories(f.root());
+    f.damaged = true;
     std::ofstream(f.root() / "sessile.json") << marker;
     const Errc expected = marker == "no json" ? Errc::corrupt : Errc::unsupported;
     CHECK(f.save(conversation("s", "a", 1)).error().code() == expected);
@@ -268,6 +269,7 @@ TEST_CASE("A log that cannot be read fails every operation on it with its place,
 TEST_CASE("A log under another session's name is corrupt") {
   Fixture f;
   REQUIRE(f.save(conversation("a", "x", 1)));
+  f.damaged = true;
   std::filesystem::copy_file(f.log("a"), f.log("b"));
   CHECK(f.load("b").error().code() == Errc::corrupt);
   CHECK(f.save(conversation("b", "x", 1)).error().code() == Errc::corrupt);

@@ -2,6 +2,8 @@
 #include "scratch.hpp"
 #include "storage/advisory_lock.hpp"
 
+#include <sessile/time.hpp>
+
 #include <doctest/doctest.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -74,6 +76,7 @@ TEST_CASE("P4 a lock that another process holds beyond the deadline is locked") 
   for (const char* primitive : kPrimitives) {
     CAPTURE(primitive);
     Scratch scratch;
+    const auto before = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     Holder holder(scratch.path(), "a.lock", primitive);
     REQUIRE(holder.holds());
     for (const auto& failure : {test::run(acquire(lock_in(scratch, primitive, 40ms))),
@@ -82,9 +85,13 @@ TEST_CASE("P4 a lock that another process holds beyond the deadline is locked") 
       CHECK(failure->code() == Errc::locked);
       REQUIRE(failure->waited().has_value());
       CHECK(*failure->waited() >= 40ms);
-      // The kernel names the owner of a POSIX record lock only.
-      CHECK(failure->holder().has_value() == (std::string_view(primitive) == "interprocess"));
-      if (failure->holder()) CHECK(failure->holder()->pid == holder.pid());
+      REQUIRE(failure->holder().has_value());
+      CHECK(failure->holder()->pid == holder.pid());
+      CHECK_FALSE(failure->holder()->host.empty());
+      const auto since = parse_time(failure->holder()->since);
+      REQUIRE(since.has_value());
+      CHECK(*since >= before);
+      CHECK(*since <= std::chrono::system_clock::now());
     }
   }
 }
@@ -103,7 +110,8 @@ TEST_CASE("a waiter gets the lock when the process that holds it lets go, or is 
       const auto failure = test::run(acquire(lock_in(scratch, primitive, 60s)));
       later.join();
       CHECK_FALSE(failure.has_value());
-      CHECK(scratch.names() == std::vector<std::string>{"a.lock"});
+      CHECK(scratch.names() == std::vector<std::string>{"a.lock", "a.lock.queue"});
+      CHECK(test::mode_of(scratch / "a.lock.queue") == 0600);
     }
   }
 }
@@ -116,19 +124,91 @@ TEST_CASE("what a process holds excludes others, and a second attempt in it does
   }
 }
 
-TEST_CASE("open file description locks and Boost.Interprocess's exclude each other; flock ignores both") {
+TEST_CASE("every primitive excludes those of other processes, but a plain flock only flock") {
   const auto excludes = [](const char* first, const char* second) {
     Scratch scratch;
     Holder holder(scratch.path(), "a.lock", first);
     REQUIRE(holder.holds());
     return !test::lockable_elsewhere(scratch.path(), "a.lock", second);
   };
-  CHECK(excludes("ofd", "interprocess"));
-  CHECK(excludes("interprocess", "ofd"));
-  CHECK_FALSE(excludes("ofd", "flock"));
-  CHECK_FALSE(excludes("flock", "ofd"));
-  CHECK_FALSE(excludes("interprocess", "flock"));
-  CHECK_FALSE(excludes("flock", "interprocess"));
+  for (const char* first : kPrimitives) {
+    for (const char* second : kPrimitives) {
+      CAPTURE(first);
+      CAPTURE(second);
+      CHECK(excludes(first, second));
+    }
+  }
+  CHECK(excludes("flock", "plain-flock"));
+  CHECK(excludes("plain-flock", "flock"));
+  // Why a directory that is shared with such a program takes flock.
+  CHECK_FALSE(excludes("ofd", "plain-flock"));
+  CHECK_FALSE(excludes("plain-flock", "interprocess"));
+}
+
+TEST_CASE("who holds the lock is named only while it does") {
+  Scratch scratch;
+  const auto directory = scratch.open();
+  CHECK(directory->lock_holder("a.lock").pid == 0);
+  {
+    Holder holder(scratch.path(), "a.lock", "ofd");
+    CHECK(directory->lock_holder("a.lock").pid == holder.pid());
+    CHECK(directory->lock_holder("b.lock").pid == 0);
+  }
+  CHECK(directory->lock_holder("a.lock").pid == 0);
+  const auto held = directory->try_lock("a.lock", LockPrimitive::automatic);
+  REQUIRE(held.has_value());
+  CHECK(directory->lock_holder("a.lock").pid == ::getpid());
+}
+
+TEST_CASE("a child that inherited the lock's descriptors delays nobody when its parent is killed") {
+  for (const char* primitive : kPrimitives) {
+    for (const char* how : {"fork", "exec"}) {
+      CAPTURE(primitive);
+      CAPTURE(how);
+      Scratch scratch;
+      Holder holder(scratch.path(), "a.lock", primitive, how);
+      REQUIRE(holder.holds());
+      std::thread later([&] {
+        std::this_thread::sleep_for(30ms);
+        holder.kill();
+      });
+      // The child lives until the end of `holder`.
+      const auto failure = test::run(acquire(lock_in(scratch, primitive, 20s)));
+      later.join();
+      CHECK_FALSE(failure.has_value());
+    }
+  }
+}
+
+TEST_CASE("an owner that frees the lock and keeps its descriptor wakes nobody, and is noticed all the same") {
+  Scratch scratch;
+  Holder holder(scratch.path(), "a.lock", "plain-flock", "keep");
+  REQUIRE(holder.holds());
+  std::thread later([&] {
+    std::this_thread::sleep_for(30ms);
+    holder.unlock_but_keep_open();
+  });
+  const auto failure = test::run(acquire(lock_in(scratch, "flock", 20s)));
+  later.join();
+  CHECK_FALSE(failure.has_value());
+}
+
+TEST_CASE("every strategy of waiting gets the lock when it is let go") {
+  for (const auto waiting : {LockWaiting::notify, LockWaiting::backoff, LockWaiting::poll}) {
+    Scratch scratch;
+    Holder holder(scratch.path(), "a.lock", "ofd");
+    REQUIRE(holder.holds());
+    std::thread later([&] {
+      std::this_thread::sleep_for(30ms);
+      holder.release();
+    });
+    AdvisoryLock lock(scratch.open(), "a.lock", LockOptions().timeout(20s).waiting(waiting, 5ms),
+                      io_executor());
+    CHECK_FALSE(test::run(acquire(lock)).has_value());
+    later.join();
+    // Only those who wait in line have one.
+    CHECK(std::filesystem::exists(scratch / "a.lock.queue") == (waiting == LockWaiting::notify));
+  }
 }
 
 TEST_CASE("a wait for another process can be cancelled") {

@@ -57,7 +57,8 @@ Umask::~Umask() {
   ::umask(before_);
 }
 
-Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive) {
+Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive,
+               std::string_view how) {
   int in[2];
   int out[2];
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
@@ -66,7 +67,7 @@ Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar,
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
   std::vector<std::string> words{SESSILE_LOCK_HOLDER, directory.string(), std::string(sidecar),
-                                 std::string(primitive)};
+                                 std::string(primitive), std::string(how)};
   std::vector<char*> arguments;
   for (auto& word : words)
     arguments.push_back(word.data());
@@ -97,8 +98,38 @@ void Holder::kill() {
   reap();
 }
 
+void Holder::unlock_but_keep_open() {
+  if (::write(stdin_, "u", 1) != 1) throw std::runtime_error("the lock's holder is gone");
+}
+
 void Holder::reap() {
   if (pid_ > 0) ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+}
+
+Program::Program(std::vector<std::string> words) {
+  std::vector<char*> arguments;
+  for (auto& word : words)
+    arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  if (::posix_spawn(&pid_, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0) {
+    throw std::runtime_error("cannot start " + words[0]);
+  }
+}
+
+Program::~Program() {
+  if (pid_ <= 0) return;
+  signal(SIGKILL);
+  wait();
+}
+
+void Program::signal(int number) {
+  ::kill(pid_, number);
+}
+
+int Program::wait() {
+  int status = 0;
+  ::waitpid(std::exchange(pid_, -1), &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 bool lockable_elsewhere(const std::filesystem::path& directory, std::string_view sidecar,

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sessile::test {
 
@@ -47,8 +48,9 @@ using testing::run;
 /// A process that tries once to lock a sidecar and then keeps what it has until release() or its end.
 class Holder {
  public:
-  /// `primitive`: ofd, interprocess or flock.
-  Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive);
+  /// `primitive`: ofd, interprocess, flock or plain-flock; `how`: as lock_holder.cpp says.
+  Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive,
+         std::string_view how = "");
   ~Holder();
   Holder(const Holder&) = delete;
   Holder& operator=(const Holder&) = delete;
@@ -58,12 +60,29 @@ class Holder {
   /// Lets it end by itself, and waits for that.
   void release();
   void kill();
+  /// Frees a lock that was taken with `keep`; its descriptor stays open.
+  void unlock_but_keep_open();
 
  private:
   void reap();
   pid_t pid_ = -1;
   int stdin_ = -1;
   bool holds_ = false;
+};
+
+/// Another program, killed at the end of this object unless it was waited for.
+class Program {
+ public:
+  explicit Program(std::vector<std::string> words);
+  ~Program();
+  Program(Program&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+  Program& operator=(Program&&) = delete;
+  void signal(int number);
+  /// Its exit code; -1 when a signal ended it.
+  int wait();
+
+ private:
+  pid_t pid_ = -1;
 };
 
 /// Whether a process of its own can lock the sidecar now.

@@ -1,0 +1,71 @@
+#include "storage/fork_guard.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+#include <set>
+#include <stdexcept>
+
+namespace sessile::storage {
+
+namespace {
+
+class OpenDescriptors {
+ public:
+  /// Never destroyed: locks may be freed while the program ends.
+  static OpenDescriptors& instance() {
+    static auto& descriptors = *new OpenDescriptors;
+    return descriptors;
+  }
+
+  std::mutex mutex;
+  std::set<int> numbers;  // guarded by mutex
+
+ private:
+  OpenDescriptors() {
+    if (::pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); }, in_child) != 0) {
+      throw std::bad_alloc();
+    }
+  }
+
+  /// Only calls that are safe in the child of a process with threads: the set is left as it is, its numbers
+  /// stand for nothing any more, and a store must not be used here.
+  static void in_child() {
+    for (const int number : instance().numbers)
+      ::close(number);
+    instance().mutex.unlock();
+  }
+};
+
+}  // namespace
+
+SysResult<LockDescriptor> LockDescriptor::open(int directory, const std::string& name, int flags) {
+  auto& open = OpenDescriptors::instance();
+  const std::lock_guard lock(open.mutex);
+  Descriptor file(retried([&] { return ::openat(directory, name.c_str(), flags, 0600); }));
+  if (!file) return last_error();
+  open.numbers.insert(file.get());
+  return LockDescriptor(std::move(file));
+}
+
+LockDescriptor& LockDescriptor::operator=(LockDescriptor&& other) noexcept {
+  if (this != &other) {
+    close();
+    descriptor_ = std::move(other.descriptor_);
+  }
+  return *this;
+}
+
+LockDescriptor::~LockDescriptor() {
+  close();
+}
+
+void LockDescriptor::close() noexcept {
+  if (!descriptor_) return;
+  auto& open = OpenDescriptors::instance();
+  const std::lock_guard lock(open.mutex);
+  open.numbers.erase(descriptor_.get());
+  descriptor_.close().has_value();
+}
+
+}  // namespace sessile::storage

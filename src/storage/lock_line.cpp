@@ -1,0 +1,102 @@
+#include "storage/lock_line.hpp"
+
+#include "storage/close_watcher.hpp"
+#include "storage/fork_guard.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sessile::storage {
+
+namespace {
+
+constexpr int kLineFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+std::string line_of(const std::string& sidecar) {
+  return sidecar + ".queue";
+}
+
+off_t offset_of(Arrival arrival) {
+  const auto since_boot = std::chrono::duration_cast<std::chrono::nanoseconds>(arrival.time_since_epoch());
+  return static_cast<off_t>(std::max<std::int64_t>(since_boot.count(), 1));
+}
+
+class flock region_of(short type, off_t begin, off_t length) {
+  class flock region {};
+  region.l_type = type;
+  region.l_whence = SEEK_SET;
+  region.l_start = begin;
+  region.l_len = length;
+  return region;
+}
+
+/// An error means no: the line is a matter of fairness, never of safety.
+bool anybody_before(int file, off_t offset) {
+  auto region = region_of(F_WRLCK, 0, offset);
+  return ::fcntl(file, F_OFD_GETLK, &region) == 0 && region.l_type != F_UNLCK;
+}
+
+class PosixLinePlace final : public LinePlace {
+ public:
+  PosixLinePlace(LockDescriptor file, off_t offset) noexcept : file_(std::move(file)), offset_(offset) {}
+  /// Unlocks first, so that who is woken by the closing finds the place empty.
+  ~PosixLinePlace() override {
+    auto region = region_of(F_UNLCK, offset_, 1);
+    ::fcntl(file_.get(), F_OFD_SETLK, &region);
+  }
+  PosixLinePlace(const PosixLinePlace&) = delete;
+  PosixLinePlace& operator=(const PosixLinePlace&) = delete;
+
+  bool is_first() override { return !anybody_before(file_.get(), offset_); }
+  SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) override {
+    return CloseWatcher::instance().watch(file_.get(), Closes::of_writers, std::move(left));
+  }
+
+ private:
+  const LockDescriptor file_;
+  const off_t offset_;
+};
+
+SysResult<LockDescriptor> open_line(int directory, const std::string& name) {
+  for (;;) {
+    auto existing = LockDescriptor::open(directory, name, kLineFlags | O_RDWR);
+    if (existing || existing.error().value() != ENOENT) return existing;
+    auto made = LockDescriptor::open(directory, name, kLineFlags | O_RDWR | O_CREAT | O_EXCL);
+    if (!made) {
+      if (made.error().value() == EEXIST) continue;
+      return made;
+    }
+    struct stat status {};
+    if (::fstat(made->get(), &status) != 0) return last_error();
+    if ((status.st_mode & 07777) != 0600 && ::fchmod(made->get(), 0600) != 0) return last_error();
+    return made;
+  }
+}
+
+}  // namespace
+
+SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::string& sidecar,
+                                                    Arrival arrival) {
+  auto file = open_line(directory, line_of(sidecar));
+  if (!file) return file.error();
+  // Two may arrive in the same nanosecond.
+  constexpr off_t kNeighbours = 64;
+  const off_t first = offset_of(arrival);
+  for (off_t offset = first; offset < first + kNeighbours; ++offset) {
+    auto region = region_of(F_WRLCK, offset, 1);
+    if (retried([&] { return ::fcntl(file->get(), F_OFD_SETLK, &region); }) == 0) {
+      return std::make_unique<PosixLinePlace>(std::move(*file), offset);
+    }
+    if (errno != EAGAIN && errno != EACCES) return last_error();
+  }
+  return system_code(EAGAIN);
+}
+
+bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) {
+  // Read-only: the closing of it is not what those in the line are woken by.
+  Descriptor file(
+      retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
+  return file && anybody_before(file.get(), offset_of(before));
+}
+
+}  // namespace sessile::storage

@@ -1,0 +1,103 @@
+// Histories that once went wrong, each with a store as it is now.
+#include "explorer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+
+using namespace sessile;
+using namespace sessile::crash;
+
+namespace {
+
+/// Looks at many states of one history; how many were wrong.
+std::uint64_t wrong_states(const std::string& subject, const std::string& start,
+                           std::vector<std::string> operations) {
+  Sampling sampling;
+  sampling.states = 200;
+  sampling.tears = 40;
+  Explorer explorer(sampling);
+  Plan plan;
+  plan.subject = subject;
+  plan.start = start;
+  plan.operations = std::move(operations);
+  explorer.explore(plan);
+  CHECK(explorer.counts().states > 20);
+  return explorer.counts().failures;
+}
+
+/// What a store that is opened after each loss of power says.
+void check_after_power_loss(Subject& subject, const Machine& machine,
+                            const std::function<void(const Observation&)>& check) {
+  power_loss_states(machine.disk(), Sampling(), [&](const CrashState& state) {
+    INFO(state.choice);
+    Machine rebooted(state.disk);
+    subject.open(rebooted);
+    const Observation seen = subject.observe();
+    subject.close();
+    CHECK(seen.problem == "");
+    check(seen);
+    return true;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("A memory compacted by one who promises less than power keeps what was durable") {
+  CHECK(wrong_states("memory_weak", "kept", {"compact"}) == 0);
+}
+
+TEST_CASE("8 a torn record that was being cut off when the power went again leaves a readable log") {
+  CHECK(wrong_states("memory", "kept", {"compact", "forget"}) == 0);
+  CHECK(wrong_states("memory", "kept", {"compact", "add"}) == 0);
+}
+
+TEST_CASE("8 an append that makes the log longer and is not synced leaves what was acknowledged") {
+  CHECK(wrong_states("json_directory", "kept", {"append_a", "append_a"}) == 0);
+}
+
+TEST_CASE(
+    "4 a store whose maker was killed before it synced survives the power once another has written to it") {
+  for (const auto& subject : make_subjects()) {
+    if (subject->name() != "filesystem" && subject->name() != "json_directory") continue;
+    CAPTURE(subject->name());
+    Machine machine{Disk()};
+    {
+      auto root = machine.files()->open_directory("/").value();
+      REQUIRE(root->make_directory("place").has_value());
+      REQUIRE(root->open_directory("place").value()->make_directory("store").has_value());
+    }
+    subject->forget();
+    subject->open(machine);
+    CHECK(subject->run("save_a").outcome == Outcome::done);
+    subject->close();
+    check_after_power_loss(*subject, machine, [&](const Observation& seen) {
+      CHECK(seen.objects.at("a") == subject->expected().at("a"));
+      CHECK(seen.unlisted.empty());
+    });
+  }
+}
+
+TEST_CASE("3 a session whose removal promised less than power is listed when the power brings it back") {
+  const auto subject = make_json_directory_subject();
+  Machine machine{Disk()};
+  subject->forget();
+  subject->open(machine);
+  CHECK(subject->run("save_a").outcome == Outcome::done);
+  CHECK(subject->run("remove_a_weak").outcome == Outcome::done);
+  subject->close();
+  std::size_t returned = 0;
+  check_after_power_loss(*subject, machine, [&returned](const Observation& seen) {
+    returned += seen.objects.at("a") == kAbsent ? 0U : 1U;
+    CHECK(seen.unlisted.empty());
+  });
+  CHECK(returned > 0);
+}
+
+TEST_CASE("A state's name leads back to it") {
+  const std::string text = "memory/kept/add,forget/-1/5/power/17";
+  const auto id = StateId::parse(text);
+  REQUIRE(id);
+  CHECK(id->text() == text);
+  CHECK_FALSE(StateId::parse("memory/kept").has_value());
+}
