@@ -397,6 +397,18 @@ TEST_CASE("After a failed sync the log must be replaced, and says so to every pr
   CHECK(f.numbers() == Numbers{3});
 }
 
+TEST_CASE("A failed sync is not tried again: the second one would say that all is well") {
+  Fixture f;
+  REQUIRE(f.replace(1, members(0)));
+  int syncs = 0;
+  f.faults->before = [&](const std::string& call, const std::string&) {
+    return call == "sync" && ++syncs == 1 ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  CHECK(f.append(members(1)).error().code() == Errc::indeterminate);
+  CHECK(f.poisoned());
+  CHECK(syncs == 1);
+}
+
 TEST_CASE("The mark of a poisoned log need not be writable to warn its own process") {
   Fixture f;
   REQUIRE(f.replace(1, members(0)));
