@@ -10,9 +10,17 @@ namespace {
 
 constexpr std::string_view kHeadEnd = ",\"head\":\"";
 constexpr std::size_t kChecksumDigits = 8;
+constexpr std::string_view kSession = ",\"session\":";
 
 Error corrupt(std::string_view detail) {
   return Error(Errc::corrupt, detail);
+}
+
+/// The members that follow the head's checksum.
+std::string_view after_head(std::string_view members) noexcept {
+  const std::size_t head = members.find(kHeadEnd);
+  if (head == std::string_view::npos) return {};
+  return members.substr(std::min(members.size(), head + kHeadEnd.size() + kChecksumDigits + 1));
 }
 
 std::optional<RecordType> type_of(const json::object& fields) {
@@ -86,20 +94,26 @@ Result<RecordHead> head_from(json::object fields) {
   if (is_append && !base) return corrupt("an append has no base");
   if (!is_append && !(whole && whole->is_object())) return corrupt("a record has no summary");
   head.base = base.value_or(0);
+  head.from = number(fields, "from");
+  head.keyed = number(fields, "keyed");
+  head.synced = flag(fields, "synced");
   auto summary = is_append ? append_summary_from(fields) : summary_from(std::move(whole->get_object()));
   if (!summary) return summary.error();
   head.summary = std::move(*summary);
   return head;
 }
 
+/// A record wraps the session in one more level, and may be longer than it.
+Limits record_limits(Limits limits) {
+  limits.session_bytes = log_bytes_limit(limits);
+  ++limits.depth;
+  return limits;
+}
+
 /// A document that records are applied to.
 class Replay {
  public:
-  explicit Replay(const Limits& limits) : limits_(limits) {
-    // A record wraps the session in one more level, and may be longer than it.
-    record_limits_.depth = limits.depth + 1;
-    record_limits_.session_bytes = log_bytes_limit(limits);
-  }
+  explicit Replay(const Limits& limits) : limits_(limits), record_limits_(record_limits(limits)) {}
 
   Result<void> apply(const storage::LogRecord& record) {
     auto head = decode_head(record.members);
@@ -118,6 +132,8 @@ class Replay {
       state_.base = record.offset;
     }
     state_.unsettled = (*head)->unsettled;
+    if ((*head)->type == RecordType::snapshot) state_.from = record.offset;
+    if ((*head)->type == RecordType::snapshot || !(*head)->key.empty()) state_.keyed = record.offset;
     if (auto applied = apply_body((*head)->type, fields); !applied) return applied;
     remember(**head);
     return success();
@@ -202,15 +218,11 @@ class Replay {
 
   void remember(const RecordHead& head) {
     if (head.key.empty()) return;
-    Written written;
-    written.revision = state_.summary.revision;
-    written.created_at = state_.summary.created_at;
-    written.updated_at = state_.summary.updated_at;
-    state_.stored.appends.remember(head.key, head.fingerprint, written);
+    state_.stored.appends.remember(head.key, head.fingerprint, written_of(state_.summary));
   }
 
   const Limits& limits_;
-  Limits record_limits_;
+  const Limits record_limits_;
   json::object document_;
   Replayed state_;
 };
@@ -237,6 +249,23 @@ Result<std::optional<RecordHead>> decode_head(std::string_view members) {
   auto head = head_from(std::move(parsed->as_object()));
   if (!head) return head.error();
   return std::optional<RecordHead>(std::move(*head));
+}
+
+bool has_no_appends(std::string_view line_start) noexcept {
+  return after_head(storage::leading_members(line_start)).starts_with(kSession);
+}
+
+Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& limits) {
+  constexpr std::string_view kStart = ",\"appends\":";
+  const std::string_view body = after_head(members);
+  if (body.starts_with(kSession)) return AppendMemory();
+  // Not found inside a string, where quotes are escaped.
+  const std::size_t end = body.find(kSession);
+  if (!body.starts_with(kStart) || end == std::string_view::npos) return corrupt("a snapshot has no session");
+  auto list =
+      parse_json(body.substr(kStart.size(), end - kStart.size()), Origin::stored, record_limits(limits));
+  if (!list) return corrupt("the remembered appends are not JSON as they must be");
+  return AppendMemory::from_json(*list);
 }
 
 SessionSummary completed(const RecordHead& head, SessionSummary base) {

@@ -63,7 +63,7 @@ Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions optio
   if (!place) co_return place.error();
   auto lock = lock_of(**place, file_name(session->id.str()));
   SessionWriter writer(**place, session->id, stamper_, limits());
-  auto job = [&](CommitGate& gate) { return writer.save(*session, options, gate); };
+  auto job = [&](CommitGate& gate) { return writer.save(session, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
   if (written) wrote(session->id, *options.durability());
   co_return written;
@@ -73,12 +73,16 @@ Result<SessionPtr> JsonDirectoryStore::load_now(const SessionId& id, const LoadO
   auto place = layout_.open_to_read();
   if (!place) return place.error();
   if (!*place) return Error(Errc::not_found);
-  auto stored = read_session(*(*place)->sessions, id, limits());
-  if (!stored) return stored.error();
-  return partial_view(std::make_shared<const Session>(std::move(stored->session)), options);
+  auto session = read_session(*(*place)->sessions, *(*place)->cache, id, limits());
+  if (!session) return session.error();
+  return partial_view(std::move(*session), options);
 }
 
 Async<SessionPtr> JsonDirectoryStore::do_load(SessionId id, LoadOptions options) {
+  if (const auto place = layout_.opened_to_read(); place) {
+    auto session = read_session_at_once(*place->sessions, *place->cache, id, limits());
+    if (session) co_return partial_view(std::move(session), options);
+  }
   auto read = [&](CommitGate&) { return load_now(id, options); };
   auto loaded = co_await run_on(get_executor(), read);
   if (loaded || loaded.error().code() != Errc::corrupt) co_return loaded;
@@ -180,7 +184,8 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
   if (!*place) co_return Error(Errc::not_found);
   auto lock = lock_of(**place, file_name(id.str()));
   SessionWriter writer(**place, id, stamper_, limits());
-  auto job = [&](CommitGate& gate) { return writer.append(messages, options, gate); };
+  const auto added = std::make_shared<const std::vector<Message>>(std::move(messages));
+  auto job = [&](CommitGate& gate) { return writer.append(added, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
   if (written) wrote(id, *options.durability());
   co_return written;

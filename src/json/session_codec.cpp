@@ -199,6 +199,13 @@ std::string encode_session(const Session& session) {
   return text;
 }
 
+void write_session(std::string& out, const Session& session, const Written& stamp) {
+  detail::Writer<detail::Layout::one_line> writer(out);
+  writer.open('{');
+  detail::put_session_fields(writer, session, detail::StampView(stamp));
+  writer.close('}');
+}
+
 Result<Session> decode_session(std::string_view text, Origin origin, const Limits& limits) {
   Result<json::value> document = parse_json(text, origin, limits);
   if (!document) return document.error();

@@ -210,15 +210,15 @@ Result<CompactReport> MemoryFile::compact(CommitGate& gate) {
 }
 
 Result<void> MemoryFile::replace(CommitGate& gate) {
-  auto replaced = storage::replace_log(*directory_, place_.name, tail_.seq + 1, snapshot_members(content_),
+  auto replaced = storage::replace_log(*directory_, place_.name, tail_.seq + 1, snapshot_members(content_), 0,
                                        place_.options.durability(), gate);
-  if (!replaced && replaced.error().code() != Errc::indeterminate) return replaced;
+  if (!replaced && replaced.error().code() != Errc::indeterminate) return replaced.error();
   must_replace_ = !replaced;
   name_durable_ = replaced && place_.options.durability() == Durability::power;
   // The new file is in place either way: it is the one to go on with.
   const Result<void> reopened = read();
   if (!reopened) must_read_ = true;
-  if (!replaced) return replaced;
+  if (!replaced) return replaced.error();
   return reopened;
 }
 

@@ -36,6 +36,10 @@ std::filesystem::path parent_of(const std::filesystem::path& path) {
 
 }  // namespace
 
+SysResult<std::unique_ptr<File>> Directory::open_cached(const std::string&) {
+  return boost::system::error_code(EWOULDBLOCK, boost::system::system_category());
+}
+
 SysResult<std::shared_ptr<Directory>> open_or_make_directory(FileSystem& files,
                                                              const std::filesystem::path& path) {
   const auto wanted = without_trailing_separator(path);

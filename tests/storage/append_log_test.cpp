@@ -58,7 +58,9 @@ class Fixture {
   }
   Result<void> replace(std::uint64_t seq, const std::string& text) {
     CommitGate gate;
-    return replace_log(*directory, "log", seq, text, Durability::power, gate);
+    auto replaced = replace_log(*directory, "log", seq, text, 0, Durability::power, gate);
+    if (!replaced) return replaced.error();
+    return success();
   }
   bool poisoned() { return AppendLog::open_to_write(*directory, "log").value().must_be_replaced(); }
   Numbers numbers() const {
