@@ -18,6 +18,9 @@ constexpr std::uint64_t kHeadBytes = 4096;
 /// Holds the remembered appends of nearly every session that has some.
 constexpr std::uint64_t kTailBytes = 16384;
 
+/// Longer files are parsed on the pool.
+constexpr std::uint64_t kParsedAtOnce = 65536;
+
 /// More than any text that the parser takes, so that its answer to a longer one is the one that is seen.
 std::uint64_t longest_file(const Limits& limits) {
   constexpr std::uint64_t kSlack = std::uint64_t{2} << 20;
@@ -43,17 +46,17 @@ Result<std::unique_ptr<File>> open(Directory& directory, const std::string& file
   return std::move(*opened);
 }
 
-void take_missing_time(Timestamp& updated_at, const storage::FileInfo& info) {
-  if (!updated_at.is_set() && updated_at.original().empty()) updated_at = Timestamp(info.modified);
-}
-
-Result<StoredSession> read_open_file(File& opened, const storage::FileInfo& info, const Directory& directory,
-                                     const std::string& file, const Limits& limits) {
+Result<StoredSession> read_open_file(File& opened, const Directory& directory, const std::string& file,
+                                     const Limits& limits) {
   auto text = storage::read_file(opened, directory, file, longest_file(limits));
   if (!text) return text.error();
   auto stored = decode_document(*text, limits);
   if (!stored) return stored.error().with_path(path_of(directory, file));
-  take_missing_time(stored->session.updated_at, info);
+  Timestamp& updated_at = stored->session.updated_at;
+  if (updated_at.is_set() || !updated_at.original().empty()) return stored;
+  auto info = opened.info();
+  if (!info) return storage::system_error(info.error(), "cannot look at the file", directory, file);
+  updated_at = Timestamp(info->modified);
   return stored;
 }
 
@@ -123,12 +126,21 @@ Result<StoredSession> read_session(Directory& directory, const std::string& file
                                    const Limits& limits) {
   auto opened = open(directory, file);
   if (!opened) return opened.error();
-  auto info = (*opened)->info();
-  if (!info) return storage::system_error(info.error(), "cannot look at the file", directory, file);
-  auto stored = read_open_file(**opened, *info, directory, file, limits);
+  auto stored = read_open_file(**opened, directory, file, limits);
   if (!stored) return stored.error();
   if (stored->session.id != id) return holds_another_id(directory, file);
   return stored;
+}
+
+SessionPtr read_session_at_once(Directory& directory, const std::string& file, const SessionId& id,
+                                const Limits& limits) {
+  auto opened = directory.open_cached(file);
+  if (!opened) return nullptr;
+  auto info = (*opened)->look();
+  if (!info || info->size > kParsedAtOnce) return nullptr;
+  auto stored = read_open_file(**opened, directory, file, limits);
+  if (!stored || stored->session.id != id) return nullptr;
+  return std::make_shared<const Session>(std::move(stored->session));
 }
 
 Result<std::optional<StoredHead>> read_stored_head(Directory& directory, const std::string& file,
@@ -168,13 +180,13 @@ Result<std::optional<SessionSummary>> read_summary(Directory& directory, const s
     if (opened.error().code() == Errc::not_found) return std::optional<SessionSummary>();
     return opened.error();
   }
-  auto info = (*opened)->info();
+  auto info = (*opened)->look();
   if (!info) return storage::system_error(info.error(), "cannot look at the file", directory, file);
   auto head = storage::read_head(**opened, directory, file, kHeadBytes);
   if (!head) return head.error();
   auto summary = decode_head(*head);
   if (!summary) {
-    auto stored = read_open_file(**opened, *info, directory, file, limits);
+    auto stored = read_open_file(**opened, directory, file, limits);
     if (!stored) return stored.error();
     summary = summarize(stored->session);
   }

@@ -32,6 +32,11 @@ std::string file_of(storage::Directory& directory, const SessionId& id, const Li
 Result<StoredSession> read_session(storage::Directory& directory, const std::string& file,
                                    const SessionId& id, const Limits& limits);
 
+/// The same where that takes neither waiting for the device nor long work: else null, and whoever may block
+/// asks read_session, also for what went wrong.
+SessionPtr read_session_at_once(storage::Directory& directory, const std::string& file, const SessionId& id,
+                                const Limits& limits);
+
 /// What a write that replaces a session needs of the old one.
 class StoredHead {
  public:

@@ -168,6 +168,10 @@ Result<Written> FilesystemStore::save_now(const Target& target, const Session& s
 }
 
 Async<SessionPtr> FilesystemStore::do_load(SessionId id, LoadOptions options) {
+  if (const auto directory = place_->opened(); directory && !may_have_foreign_file(id)) {
+    auto session = read_session_at_once(*directory, own_file(id), id, capabilities().limits);
+    if (session) co_return partial_view(std::move(session), options);
+  }
   co_return co_await storage::run_on(get_executor(),
                                      [this, &id, &options](CommitGate&) { return load_now(id, options); });
 }

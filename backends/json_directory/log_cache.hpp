@@ -46,7 +46,7 @@ class KnownLog {
   storage::LogMark mark;
   TailState state;
   KnownContent content;
-  bool exact = false;  ///< content.base bears the stored revision and times
+  bool exact = false;                           ///< content.base bears the stored revision and times
   std::shared_ptr<const AppendMemory> appends;  ///< null: not known
   std::optional<LoadedSession> loaded;
 

@@ -84,18 +84,6 @@ Result<ReadLog> replay_bytes(std::string_view bytes, std::uint64_t from, const L
   return read;
 }
 
-/// Where the last snapshot begins; empty when the end of the log does not say so, or is not in order.
-std::optional<std::uint64_t> find_snapshot(AppendLog& log, const LogTail& tail, std::uint64_t limit) {
-  auto head = decode_head(tail.members);
-  if (!head) return std::nullopt;
-  if (!*head) {
-    auto start = read_start(log, tail.offset, limit);
-    if (!start) return std::nullopt;
-    *head = std::move(start->head);
-  }
-  return (*head)->type == RecordType::snapshot ? std::optional(tail.offset) : (*head)->from;
-}
-
 Result<ReadLog> read_whole_log(AppendLog& log, const Limits& limits) {
   auto bytes = log.read_all(log_bytes_limit(limits));
   if (!bytes) return bytes.error();
@@ -109,7 +97,7 @@ std::optional<ReadLog> read_from_snapshot(AppendLog& log, const Limits& limits) 
   const std::uint64_t limit = log_bytes_limit(limits);
   auto tail = log.peek(limit, kHeadBytes);
   if (!tail || tail->torn || tail->newline_missing) return std::nullopt;
-  const auto from = find_snapshot(log, *tail, limit);
+  const auto from = snapshot_offset(tail->members, tail->offset);
   if (!from || *from > tail->offset || tail->end - *from > limit) return std::nullopt;
   auto bytes = log.read_at(*from, tail->end - *from);
   if (!bytes) return std::nullopt;

@@ -1,6 +1,7 @@
 #include "records.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -78,7 +79,8 @@ Result<SessionSummary> append_summary_from(const json::object& fields) {
   return summary_from(std::move(summary));
 }
 
-Result<RecordHead> head_from(json::object fields) {
+/// Takes the summary out of `fields`.
+Result<RecordHead> head_from(json::object& fields) {
   const auto type = type_of(fields);
   if (!type) {
     return Error(Errc::unsupported, "a record of a type that this version does not know: upgrade");
@@ -116,26 +118,27 @@ class Replay {
   explicit Replay(const Limits& limits) : limits_(limits), record_limits_(record_limits(limits)) {}
 
   Result<void> apply(const storage::LogRecord& record) {
-    auto head = decode_head(record.members);
-    if (!head) return head.error();
-    if (!*head) return corrupt("a record has no head");
     auto parsed = parse_json(record.line, Origin::stored, record_limits_);
     // Its offset is into the record.
     if (!parsed)
       return corrupt("a record is not JSON as it must be").with_outside_text(parsed.error().detail());
     json::object& fields = parsed->as_object();
-    if ((*head)->type == RecordType::append) {
-      if ((*head)->base != state_.base) return corrupt("an append names another base");
-      state_.summary = completed(**head, std::move(state_.summary));
+    const json::value updated_at = updated_at_of(fields);
+    // The record's checksum is over the head as well.
+    auto head = head_from(fields);
+    if (!head) return head.error();
+    if (head->type == RecordType::append) {
+      if (head->base != state_.base) return corrupt("an append names another base");
+      state_.summary = completed(*head, std::move(state_.summary));
     } else {
-      state_.summary = (*head)->summary;
+      state_.summary = head->summary;
       state_.base = record.offset;
     }
-    state_.unsettled = (*head)->unsettled;
-    if ((*head)->type == RecordType::snapshot) state_.from = record.offset;
-    if ((*head)->type == RecordType::snapshot || !(*head)->key.empty()) state_.keyed = record.offset;
-    if (auto applied = apply_body((*head)->type, fields); !applied) return applied;
-    remember(**head);
+    state_.unsettled = head->unsettled;
+    if (head->type == RecordType::snapshot) state_.from = record.offset;
+    if (head->type == RecordType::snapshot || !head->key.empty()) state_.keyed = record.offset;
+    if (auto applied = apply_body(head->type, fields, updated_at); !applied) return applied;
+    remember(*head);
     return success();
   }
 
@@ -157,12 +160,10 @@ class Replay {
   }
 
  private:
-  Result<void> apply_body(RecordType type, json::object& fields) {
+  Result<void> apply_body(RecordType type, json::object& fields, const json::value& updated_at) {
     if (type == RecordType::snapshot) return apply_snapshot(fields);
     document_["revision"] = state_.summary.revision;
-    if (const json::value* updated = summary_member(type, fields, "updated_at")) {
-      document_["updated_at"] = *updated;
-    }
+    if (!updated_at.is_null()) document_["updated_at"] = updated_at;
     if (type == RecordType::patch) {
       if (auto changed = apply_changes(fields); !changed) return changed;
     }
@@ -210,10 +211,12 @@ class Replay {
     return success();
   }
 
-  static const json::value* summary_member(RecordType type, const json::object& fields,
-                                           json::string_view name) {
-    if (type == RecordType::append) return fields.if_contains(name);
-    return fields.at("summary").get_object().if_contains(name);
+  /// As it stands in the record: another program's time keeps its text.
+  static json::value updated_at_of(const json::object& fields) {
+    const json::value* summary = fields.if_contains("summary");
+    const json::object* holder = summary ? summary->if_object() : &fields;
+    const json::value* updated = holder ? holder->if_contains("updated_at") : nullptr;
+    return updated ? *updated : json::value();
   }
 
   void remember(const RecordHead& head) {
@@ -235,6 +238,23 @@ std::uint64_t log_bytes_limit(const Limits& limits) noexcept {
   return 4 * std::min(limits.session_bytes, kMost) + kRoomForSmallOnes;
 }
 
+std::optional<std::uint64_t> snapshot_offset(std::string_view members, std::uint64_t offset) noexcept {
+  constexpr std::string_view kSnapshot = "\"type\":\"snapshot\",";
+  constexpr std::string_view kFrom = ",\"from\":";
+  const std::size_t end = members.find(kHeadEnd);
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view head = members.substr(0, end);
+  if (head.starts_with(kSnapshot)) return offset;
+  // No string holds this: its quotes would be escaped.
+  const std::size_t at = head.find(kFrom);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = head.substr(at + kFrom.size());
+  std::uint64_t from = 0;
+  const auto [stop, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), from);
+  if (failed != std::errc() || stop == digits.data()) return std::nullopt;
+  return from;
+}
+
 Result<std::optional<RecordHead>> decode_head(std::string_view members) {
   const std::size_t end = members.find(kHeadEnd);
   if (end == std::string_view::npos) return std::optional<RecordHead>();
@@ -246,7 +266,7 @@ Result<std::optional<RecordHead>> decode_head(std::string_view members) {
   std::string text("{");
   auto parsed = parse_json(text.append(fields).append("}"), Origin::stored);
   if (!parsed) return corrupt("the head of a record is not JSON as it must be");
-  auto head = head_from(std::move(parsed->as_object()));
+  auto head = head_from(parsed->as_object());
   if (!head) return head.error();
   return std::optional<RecordHead>(std::move(*head));
 }

@@ -52,6 +52,10 @@ void add_messages(std::string& to, const std::vector<Message>& messages, std::si
 
 Written written_of(const SessionSummary& summary);
 
+/// Where the last snapshot begins, by the members, or their first bytes, of the record at `offset`; empty
+/// when they do not say so. Nothing is checked: what is found there must be.
+std::optional<std::uint64_t> snapshot_offset(std::string_view members, std::uint64_t offset) noexcept;
+
 /// Reads the head of a record from its members, or from their first bytes; empty when they do not hold all of
 /// it. Errors: corrupt, unsupported (a type of record that a later version wrote).
 Result<std::optional<RecordHead>> decode_head(std::string_view members);
@@ -65,7 +69,7 @@ class Replayed {
   Replayed() {}
   StoredSession stored;
   SessionSummary summary;
-  std::uint64_t base = 0;  ///< offset of the last snapshot or patch
+  std::uint64_t base = 0;   ///< offset of the last snapshot or patch
   std::uint64_t from = 0;   ///< offset of the last snapshot
   std::uint64_t keyed = 0;  ///< offset of the last record that has a key or is a snapshot
   bool unsettled = false;

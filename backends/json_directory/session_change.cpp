@@ -56,9 +56,8 @@ bool begins_with(const std::vector<Message>& messages, const KnownContent& store
   const auto is_next = [&next](const Message& message) { return same_text(message, *next++); };
   const auto& base = stored.base->messages;
   if (!std::all_of(base.begin(), base.end(), is_next)) return false;
-  return std::all_of(stored.more.begin(), stored.more.end(), [&](const auto& added) {
-    return std::all_of(added->begin(), added->end(), is_next);
-  });
+  return std::all_of(stored.more.begin(), stored.more.end(),
+                     [&](const auto& added) { return std::all_of(added->begin(), added->end(), is_next); });
 }
 
 /// True when nothing but messages, steps, revision and updated_at can differ between the two documents.
@@ -152,9 +151,8 @@ std::size_t KnownContent::message_count() const noexcept {
 bool KnownContent::has_role(std::string_view role) const noexcept {
   const auto has = [role](const Message& message) { return message.role == role; };
   return std::any_of(base->messages.begin(), base->messages.end(), has) ||
-         std::any_of(more.begin(), more.end(), [&has](const auto& added) {
-           return std::any_of(added->begin(), added->end(), has);
-         });
+         std::any_of(more.begin(), more.end(),
+                     [&has](const auto& added) { return std::any_of(added->begin(), added->end(), has); });
 }
 
 Session KnownContent::assembled(const SessionSummary& stored) const {

@@ -199,7 +199,8 @@ Result<void> SessionWriter::write(const SessionPtr& next, SessionSummary summary
   known_->content.base = next;
   known_->loaded.reset();
   // Only when the log's move is durable: until then the old entry may be needed again. Readers overlook it.
-  if (next->agent_id != old_agent && durability == Durability::power) place_.drop_from_index(old_agent, name_);
+  if (next->agent_id != old_agent && durability == Durability::power)
+    place_.drop_from_index(old_agent, name_);
   return success();
 }
 
@@ -298,9 +299,9 @@ Result<void> SessionWriter::replace(const Session& next, RecordHead head, std::u
   head.unsettled = true;
   head.synced = true;
   // Synced even for a write that promises less: what it replaces was durable.
-  auto tail = storage::replace_log(*place_.sessions, log_name_, tail_.seq + 1,
-                                   encode_snapshot(head, next, *known_->appends), room, Durability::power,
-                                   gate);
+  auto tail =
+      storage::replace_log(*place_.sessions, log_name_, tail_.seq + 1,
+                           encode_snapshot(head, next, *known_->appends), room, Durability::power, gate);
   if (!tail) return tail.error();
   auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
   if (!log) return success();  // it is not remembered, no more

@@ -5,6 +5,7 @@
 
 #include <sessile/json_directory.hpp>
 
+#include <map>
 #include <utility>
 
 namespace sessile::json_directory {
@@ -138,6 +139,49 @@ Async<Page<SessionSummary>> JsonDirectoryStore::do_list(ListQuery query) {
     return make_page(std::move(seen->summaries), std::move(seen->unreadable), query);
   };
   co_return co_await run_on(get_executor(), page_job);
+}
+
+Result<std::optional<AgentSessions>> JsonDirectoryStore::gather(const ListQuery& query) {
+  auto place = layout_.open_to_read();
+  if (!place) return place.error();
+  if (!*place) return std::optional<AgentSessions>(AgentSessions());
+  auto names = (*place)->indexed(*query.agent());
+  if (!names) return names.error();
+  // All of them are on the page: no summary need be read to know which.
+  if (!query.cursor().empty() || names->size() > query.limit()) return std::optional<AgentSessions>();
+  std::map<SessionId, SessionPtr> sessions;
+  std::vector<SessionSummary> summaries;
+  std::uint64_t bytes = 0;
+  for (const std::string& name : *names) {
+    const auto id = id_of_file_name(name);
+    if (!id || bytes >= query.byte_budget()) return std::optional<AgentSessions>();
+    auto session = read_session(*(*place)->sessions, *(*place)->cache, SessionId(*id), limits());
+    if (!session) {
+      if (session.error().code() == Errc::not_found) continue;
+      return std::optional<AgentSessions>();
+    }
+    // An index entry whose log names another agent is left over from a move.
+    if ((*session)->agent_id != *query.agent()) continue;
+    bytes += (*session)->stored_bytes;
+    summaries.push_back(summarize(**session));
+    sessions.emplace((*session)->id, std::move(*session));
+  }
+  if (bytes >= query.byte_budget()) return std::optional<AgentSessions>();
+  auto page = make_page(std::move(summaries), {}, query);
+  if (!page) return page.error();
+  AgentSessions found;
+  found.next = std::move(page->next);
+  for (const SessionSummary& summary : page->items)
+    found.items.push_back(std::move(sessions.at(summary.id)));
+  return std::optional<AgentSessions>(std::move(found));
+}
+
+Async<AgentSessions> JsonDirectoryStore::do_list_for_agent(AgentId agent, ListQuery query) {
+  auto job = [&](CommitGate&) { return gather(query); };
+  auto found = co_await run_on(get_executor(), job);
+  if (!found) co_return found.error();
+  if (*found) co_return std::move(**found);
+  co_return co_await SessionStore::do_list_for_agent(std::move(agent), std::move(query));
 }
 
 Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {

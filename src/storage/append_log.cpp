@@ -40,8 +40,7 @@ std::uint64_t extended_size(std::uint64_t end, std::uint64_t bytes) {
 std::size_t without_padding(std::string_view text) {
   static const std::string newlines(512, '\n');
   std::size_t size = text.size();
-  while (size >= newlines.size() &&
-         text.compare(size - newlines.size(), newlines.size(), newlines) == 0) {
+  while (size >= newlines.size() && text.compare(size - newlines.size(), newlines.size(), newlines) == 0) {
     size -= newlines.size();
   }
   return text.substr(0, size).find_last_not_of('\n') + 1;
@@ -278,8 +277,8 @@ Result<std::optional<LogTail>> AppendLog::recognise(const LogMark& mark) {
   return std::optional<LogTail>(std::move(tail));
 }
 
-Result<bool> AppendLog::holds(FileIdentity identity, std::int64_t born, std::uint64_t from,
-                              std::uint64_t end, std::uint32_t sum) {
+Result<bool> AppendLog::holds(FileIdentity identity, std::int64_t born, std::uint64_t from, std::uint64_t end,
+                              std::uint32_t sum) {
   auto info = look();
   if (!info) return info.error();
   if (info->identity != identity || info->born != born || info->size < end) return false;

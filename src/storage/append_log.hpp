@@ -21,13 +21,13 @@ class LogTail {
   LogTail() {}
   std::uint64_t offset = 0;  ///< of the record
   std::uint64_t seq = 0;
-  std::string members;           ///< of the record; peek: perhaps only its first bytes; append: none
-  std::uint64_t end = 0;         ///< where the next record goes
-  std::uint64_t size = 0;        ///< of the file, padding included
-  bool newline_missing = false;  ///< as LogScan
-  bool torn = false;             ///< as LogScan
+  std::string members;                  ///< of the record; peek: perhaps only its first bytes; append: none
+  std::uint64_t end = 0;                ///< where the next record goes
+  std::uint64_t size = 0;               ///< of the file, padding included
+  bool newline_missing = false;         ///< as LogScan
+  bool torn = false;                    ///< as LogScan
   std::optional<std::uint32_t> ending;  ///< as LogMark, where it is known
-  bool checked = true;           ///< peek: false when the record's own checksum was not looked at
+  bool checked = true;                  ///< peek: false when the record's own checksum was not looked at
 };
 
 /// What lets a writer know a log again without reading it: the file, and what its end looks like.
@@ -65,8 +65,8 @@ class AppendLog {
  public:
   /// Errors: not_found, io, unavailable.
   static Result<AppendLog> open_to_read(Directory& directory, std::string name);
-  /// As open_to_read, for one who must not wait for the device: see Directory::open_cached. Errors: those, and
-  /// unavailable or io where it would wait, of this and of all that reads.
+  /// As open_to_read, for one who must not wait for the device: see Directory::open_cached. Errors: those,
+  /// and unavailable or io where it would wait, of this and of all that reads.
   static Result<AppendLog> open_cached(Directory& directory, std::string name);
   /// Precondition, for as long as this object lives: the caller holds the lock of the log's writers.
   static Result<AppendLog> open_to_write(Directory& directory, std::string name);
@@ -96,8 +96,8 @@ class AppendLog {
   /// was here since, and the end of the last record is as it was. Else empty. Reads at most two blocks.
   Result<std::optional<LogTail>> recognise(const LogMark& mark);
 
-  /// True when the file is that one, and holds bytes of this checksum from `from` to `end` and no record after
-  /// them.
+  /// True when the file is that one, and holds bytes of this checksum from `from` to `end` and no record
+  /// after them.
   Result<bool> holds(FileIdentity identity, std::int64_t born, std::uint64_t from, std::uint64_t end,
                      std::uint32_t sum);
 
@@ -136,12 +136,12 @@ class AppendLog {
   FileInfo info_;  // what look() saw last
 };
 
-/// Makes or replaces the log with one whose only record has number `seq`, padded to `room` bytes where that is
-/// more; as replace_file, whose errors these are. With Durability::process neither the file nor the directory is synced. Precondition: as
-/// open_to_write. A log that is not poisoned any more is unmarked.
+/// Makes or replaces the log with one whose only record has number `seq`, padded to `room` bytes where that
+/// is more; as replace_file, whose errors these are. With Durability::process neither the file nor the
+/// directory is synced. Precondition: as open_to_write. A log that is not poisoned any more is unmarked.
 Result<LogTail> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                         std::string_view members, std::uint64_t room, Durability durability,
-                         CommitGate& gate);
+                            std::string_view members, std::uint64_t room, Durability durability,
+                            CommitGate& gate);
 
 /// Unlinks the log, as remove_file does, and its mark. Precondition: as open_to_write.
 Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,

@@ -64,8 +64,8 @@ class File {
   virtual SysResult<std::size_t> read_at(std::uint64_t offset, std::span<char> into) = 0;
   virtual SysResult<std::size_t> write_at(std::uint64_t offset, std::span<const char> from) = 0;
   virtual SysResult<FileInfo> info() = 0;
-  /// As info(), but for `modified`, and perhaps as of the opening. Whoever asks a file for its times makes the
-  /// next write set them more precisely, and the sync after it dearer.
+  /// As info(), but for `modified`, and perhaps as of the opening. Whoever asks a file for its times makes
+  /// the next write set them more precisely, and the sync after it dearer.
   virtual SysResult<FileInfo> look() { return info(); }
   /// Data, and the metadata needed to read it back, to the device. After a failure nothing may be retried on
   /// this File.

@@ -96,9 +96,8 @@ class PosixFile final : public File {
 
   SysResult<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
     const iovec part{into.data(), into.size()};
-    const auto count = retried([&] {
-      return ::preadv2(descriptor_.get(), &part, 1, static_cast<off_t>(offset), read_flags_);
-    });
+    const auto count = retried(
+        [&] { return ::preadv2(descriptor_.get(), &part, 1, static_cast<off_t>(offset), read_flags_); });
     if (count < 0) return last_error();
     return static_cast<std::size_t>(count);
   }
