@@ -31,6 +31,8 @@ constexpr const char* kExamples =
     "  sessile-bench contention --store file:/tmp/bench --engine sessile,poll50 --processes 1,2,4,8 \\\n"
     "      --repeat 5 --json > contention.jsonl\n"
     "      several processes, one session: who waits how long\n"
+    "  sessile-bench takeover --store file:/tmp/bench --engine sessile,poll50,sqlite --processes 8\n"
+    "      kill -9 of the holder of a lock: how soon the next one has it\n"
     "  sessile-bench compare --dir /tmp/bench\n"
     "      all engines of this build in turn, with ratios\n"
     "  sessile-bench report contention.jsonl --out report\n"
@@ -53,6 +55,8 @@ int bench_main(int argc, char** argv) {
   int status = 0;
   add_workload_commands(app, status);
   add_contention_command(app, status);
+  add_takeover_command(app, status);
+  add_lock_command(app, status);
   add_compare_command(app, status);
   add_report_command(app, status);
   try {

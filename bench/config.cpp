@@ -8,10 +8,18 @@
 
 namespace sessile::bench {
 
+namespace {
+// 10 MiB of shared memory, as far as it is used.
+constexpr std::uint64_t kHolds = std::uint64_t{1} << 18U;
+}  // namespace
+
 void RunConfig::fill_in_defaults() noexcept {
+  if (workload == "same" || workload == "contention") holds = kHolds;
+  // A place for each process.
+  if (workload == "takeover") holds = processes;
   if (bytes == 0) bytes = workload == "append" ? 512 : 16384;
   if (sessions == 0) {
-    if (workload == "same" || workload == "contention") {
+    if (workload == "same" || workload == "contention" || workload == "takeover") {
       sessions = 1;
     } else if (workload == "load") {
       sessions = 256;

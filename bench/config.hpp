@@ -19,7 +19,7 @@ class RunConfig {
  public:
   RunConfig() {}
 
-  std::string workload = "save";   ///< save, same, append, load, list_for_agent, contention
+  std::string workload = "save";   ///< save, same, append, load, list_for_agent, contention, takeover
   std::string engine = "sessile";  ///< sessile, or a rival's name
   std::string store;               ///< the URL as it is opened; may hold credentials, never printed
   std::string shown_store;         ///< the URL as it is printed
@@ -28,7 +28,9 @@ class RunConfig {
   std::string durability;          ///< none, process, power; empty: the strongest the backend has
   std::string change = "whole";    ///< whole: every message differs from save to save; tail: only the last
   std::string drive = "threads";   ///< how a rival is called: threads, or pool (from coroutines)
-  std::string nonce;               ///< tells this run's sessions from all others
+  std::string operation =
+      "save";         ///< contention: what a write is, save or update; takeover: see takeover.hpp
+  std::string nonce;  ///< tells this run's sessions from all others
   std::uint64_t processes = 1;
   std::uint64_t writers = 1;         ///< in each process
   std::uint64_t threads = 0;         ///< of each process's executor; 0: as many as writers, at most the CPUs
@@ -40,6 +42,7 @@ class RunConfig {
   std::uint64_t reads = 0;             ///< contention: loads, in per cent of the operations
   std::uint64_t think_us = 0;          ///< pause between a writer's operations, in microseconds
   std::uint64_t timeline = 0;          ///< how many operations to keep for a timeline
+  std::uint64_t holds = 0;             ///< how many locks to keep the times of
   double seconds = 5;                  ///< the measured window
   double warm_up = 1;                  ///< before it, in seconds
 
@@ -75,6 +78,8 @@ class RunConfig {
     visit("reads", self.reads);
     visit("think_us", self.think_us);
     visit("timeline", self.timeline);
+    visit("holds", self.holds);
+    visit("operation", self.operation);
     visit("seconds", self.seconds);
     visit("warm_up", self.warm_up);
   }

@@ -16,20 +16,28 @@ double rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
-void put_latencies(json::object& object, const Latencies& latencies) {
-  object["p50_us"] = rounded(latencies.p50_us);
-  object["p90_us"] = rounded(latencies.p90_us);
-  object["p99_us"] = rounded(latencies.p99_us);
-  object["p999_us"] = rounded(latencies.p999_us);
-  object["max_us"] = rounded(latencies.max_us);
-  object["mean_us"] = rounded(latencies.mean_us);
+double fraction(double share) {
+  return std::round(share * 1e6) / 1e6;
 }
 
-json::object latencies_object(const Latencies& latencies) {
-  json::object object;
-  object["count"] = latencies.count;
-  put_latencies(object, latencies);
-  return object;
+std::string_view text_of(LockSource source) {
+  return source == LockSource::events ? "events" : "mutations";
+}
+
+/// All null when nothing is known of locks; from mutations only what can be seen from outside.
+void put_lock(json::object& object, const Outcome& outcome) {
+  const bool known = outcome.lock_source != LockSource::none;
+  const bool told = outcome.lock_source == LockSource::events;
+  const LockFigures& lock = outcome.lock;
+  object["locks_from"] = known ? json::value(text_of(outcome.lock_source)) : json::value();
+  object["wait"] = known ? json::value(latencies_object(lock.wait)) : json::value();
+  object["hold"] = known ? json::value(latencies_object(lock.hold)) : json::value();
+  object["handover"] = told ? json::value(latencies_object(lock.handover)) : json::value();
+  object["wasted_us"] = told ? json::value(rounded(lock.wasted_us)) : json::value();
+  object["wasted_share"] = told ? json::value(fraction(lock.wasted_share)) : json::value();
+  object["held_share"] = told ? json::value(fraction(lock.held_share)) : json::value();
+  object["overtakings"] = told ? json::value(lock.overtakings) : json::value();
+  if (outcome.locks_untold > 0) object["locks_untold"] = outcome.locks_untold;
 }
 
 json::array runs_array(const std::vector<Outcome>& runs) {
@@ -40,6 +48,7 @@ json::array runs_array(const std::vector<Outcome>& runs) {
     put_latencies(object, run.all);
     object["jain"] = rounded(run.jain);
     object["failed"] = run.failed;
+    if (run.lock_source == LockSource::events) object["wasted_share"] = fraction(run.lock.wasted_share);
     array.push_back(std::move(object));
   }
   return array;
@@ -50,6 +59,15 @@ json::array timeline_array(const std::vector<TimelinePoint>& points) {
   for (const auto& point : points) {
     array.push_back(json::array{point.writer, rounded(point.start_us), rounded(point.end_us),
                                 point.is_read ? "read" : "write"});
+  }
+  return array;
+}
+
+json::array holders_array(const std::vector<HoldPoint>& points) {
+  json::array array;
+  for (const auto& point : points) {
+    array.push_back(json::array{point.process, rounded(point.requested_us), rounded(point.acquired_us),
+                                rounded(point.released_us)});
   }
   return array;
 }
@@ -66,6 +84,7 @@ void put_config(json::object& object, const RunConfig& config) {
   object["waiting"] = config.waiting;
   object["reads"] = config.reads;
   object["think_us"] = config.think_us;
+  if (config.workload == "contention") object["operation"] = config.operation;
   if (config.is_rival()) object["drive"] = config.drive;
   if (config.workload == "append") {
     object["base_bytes"] = config.base_bytes;
@@ -77,12 +96,6 @@ void put_config(json::object& object, const RunConfig& config) {
   }
 }
 
-std::string directory_shown(const RunConfig& config) {
-  if (!is_directory_url(config.store)) return std::string();
-  const auto directory = directory_of(config.store);
-  return directory ? *directory : std::string();
-}
-
 std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
   for (const char c : text) {
@@ -92,6 +105,28 @@ std::size_t columns_of(std::string_view text) {
 }
 
 }  // namespace
+
+void put_latencies(json::object& object, const Latencies& latencies) {
+  object["p50_us"] = rounded(latencies.p50_us);
+  object["p90_us"] = rounded(latencies.p90_us);
+  object["p99_us"] = rounded(latencies.p99_us);
+  object["p999_us"] = rounded(latencies.p999_us);
+  object["max_us"] = rounded(latencies.max_us);
+  object["mean_us"] = rounded(latencies.mean_us);
+}
+
+json::object latencies_object(const Latencies& latencies) {
+  json::object object;
+  object["count"] = latencies.count;
+  put_latencies(object, latencies);
+  return object;
+}
+
+std::string directory_shown(const RunConfig& config) {
+  if (!is_directory_url(config.store)) return std::string();
+  const auto directory = directory_of(config.store);
+  return directory ? *directory : std::string();
+}
 
 std::string Measurement::label() const {
   std::string text = runs.empty() ? config.engine : runs.front().backend;
@@ -117,6 +152,7 @@ json::object to_json(const Measurement& measurement) {
   object["failed"] = outcome.failed;
   object["failed_warm_up"] = outcome.failed_warm_up;
   object["jain"] = rounded(outcome.jain);
+  if (measurement.config.holds > 0) put_lock(object, outcome);
   if (!outcome.errors.empty()) {
     json::object errors;
     for (const auto& [kind, count] : outcome.errors)
@@ -132,6 +168,7 @@ json::object to_json(const Measurement& measurement) {
   }
   if (measurement.runs.size() > 1) object["runs"] = runs_array(measurement.runs);
   if (!outcome.timeline.empty()) object["timeline"] = timeline_array(outcome.timeline);
+  if (!outcome.holders.empty()) object["holders"] = holders_array(outcome.holders);
   object["environment"] = environment(directory_shown(measurement.config));
   return object;
 }

@@ -25,6 +25,12 @@ class Measurement {
 /// The object of one JSON line. May gain members, never loses one. Precondition: there was a run.
 json::object to_json(const Measurement& measurement);
 
+/// Puts p50_us … max_us and mean_us into `object`; an object of those, with their count.
+void put_latencies(json::object& object, const Latencies& latencies);
+json::object latencies_object(const Latencies& latencies);
+/// The directory that the store is kept in; empty when it is in none.
+std::string directory_shown(const RunConfig& config);
+
 /// A table of measurements of one or several workloads, for people.
 std::string to_table(const std::vector<Measurement>& measurements);
 

@@ -41,6 +41,9 @@ Result<Written> append(SessionStore& store, SessionId id, std::vector<Message> m
 Result<void> flush(SessionStore& store) {
   return wait(store.flush());
 }
+Result<VerifyReport> verify(SessionStore& store, VerifyOptions options) {
+  return wait(store.verify(std::move(options)));
+}
 Result<void> close(SessionStore& store) {
   return wait(store.close());
 }

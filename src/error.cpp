@@ -52,7 +52,7 @@ void append_escaped(std::string& out, std::string_view text) {
 }
 
 std::string revision_text(const std::optional<Revision>& revision) {
-  return revision ? "revision " + std::to_string(*revision) : std::string("no session");
+  return revision ? "revision " + std::to_string(*revision) : std::string("nothing");
 }
 
 }  // namespace

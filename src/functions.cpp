@@ -120,14 +120,15 @@ std::uint64_t exchange_count(const Session& session) noexcept {
   return static_cast<std::uint64_t>(std::min(by("user"), by("assistant")));
 }
 
-Async<std::vector<SessionSummary>> since(StorePtr store, TimePoint cutoff) {
+Async<Page<SessionSummary>> since(StorePtr store, TimePoint cutoff) {
   ListQuery query;
   query.updated_since(cutoff).limit(kMaxPageSize);
-  std::vector<SessionSummary> all;
+  Page<SessionSummary> all;
   for (;;) {
     auto page = co_await store->list(query);
     if (!page) co_return page.error();
-    std::move(page->items.begin(), page->items.end(), std::back_inserter(all));
+    std::move(page->items.begin(), page->items.end(), std::back_inserter(all.items));
+    std::move(page->unreadable.begin(), page->unreadable.end(), std::back_inserter(all.unreadable));
     if (page->next.empty()) co_return all;
     query.cursor(std::move(page->next));
   }

@@ -146,6 +146,7 @@ class Operations {
     return s->do_update(std::move(id), std::move(m), o);
   }
   static Async<void> flush(SessionStore* s) { return s->do_flush(); }
+  static Async<VerifyReport> verify(SessionStore* s, VerifyOptions o) { return s->do_verify(std::move(o)); }
 
   /// Not cancellable: a store that is half closed serves nobody.
   static Async<void> close(std::shared_ptr<StoreCore> core, std::shared_ptr<SessionStore> keep,
@@ -297,6 +298,17 @@ Async<Written> SessionStore::append(SessionId id, Message message, AppendOptions
 Async<void> SessionStore::flush() {
   auto start = [this](detail::Call&) { return detail::Operations::flush(this); };
   return detail::run_operation<void>(core_, weak_from_this().lock(), detail::Call("flush"), std::move(start));
+}
+
+Async<VerifyReport> SessionStore::verify(VerifyOptions options) {
+  detail::Call call("verify");
+  call.timeout = options.timeout();
+  call.writes = options.repairs();
+  auto start = [this, options = std::move(options)](detail::Call&) mutable {
+    return detail::Operations::verify(this, std::move(options));
+  };
+  return detail::run_operation<VerifyReport>(core_, weak_from_this().lock(), std::move(call),
+                                             std::move(start));
 }
 
 Async<void> SessionStore::close() {

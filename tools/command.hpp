@@ -84,5 +84,6 @@ void add_conformance(CLI::App& app, Call& call);
 void add_prune(CLI::App& app, Call& call);
 void add_memory(CLI::App& app, Call& call);
 void add_log(CLI::App& app, Call& call);
+void add_verify(CLI::App& app, Call& call);
 
 }  // namespace sessile::tools

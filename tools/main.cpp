@@ -70,6 +70,7 @@ int run_command(int argc, char** argv) {
   add_prune(app, call);
   add_memory(app, call);
   add_log(app, call);
+  add_verify(app, call);
   add_second_process(app, call);
   try {
     app.parse(argc, argv);

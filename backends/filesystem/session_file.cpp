@@ -21,13 +21,6 @@ constexpr std::uint64_t kTailBytes = 16384;
 /// Longer files are parsed on the pool.
 constexpr std::uint64_t kParsedAtOnce = 65536;
 
-/// More than any text that the parser takes, so that its answer to a longer one is the one that is seen.
-std::uint64_t longest_file(const Limits& limits) {
-  constexpr std::uint64_t kSlack = std::uint64_t{2} << 20;
-  constexpr std::uint64_t kHalf = (std::numeric_limits<std::uint64_t>::max() - kSlack) / 2;
-  return std::min(limits.session_bytes, kHalf) * 2 + kSlack;
-}
-
 std::string path_of(const Directory& directory, std::string_view file) {
   return (directory.path() / file).string();
 }
@@ -96,6 +89,13 @@ Error holds_another_id(const Directory& directory, std::string_view file) {
 }
 
 }  // namespace
+
+// More than any text that the parser takes, so that its answer to a longer one is the one that is seen.
+std::uint64_t longest_file(const Limits& limits) {
+  constexpr std::uint64_t kSlack = std::uint64_t{2} << 20;
+  constexpr std::uint64_t kHalf = (std::numeric_limits<std::uint64_t>::max() - kSlack) / 2;
+  return std::min(limits.session_bytes, kHalf) * 2 + kSlack;
+}
 
 std::string sidecar_of(std::string_view file) {
   return std::string(file) + ".lock";

@@ -55,6 +55,9 @@ Result<std::optional<StoredHead>> read_stored_head(storage::Directory& directory
 Result<std::optional<SessionSummary>> read_summary(storage::Directory& directory, const std::string& file,
                                                    const Limits& limits);
 
+/// The largest file that is read under `limits`.
+std::uint64_t longest_file(const Limits& limits);
+
 /// The key that `file` seems to stand for: for messages.
 std::string key_of(std::string_view file);
 

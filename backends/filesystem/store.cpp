@@ -59,7 +59,7 @@ Error keeps_changing() {
 FilesystemStore::FilesystemStore(std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory,
                                  LockOptions lock, OpenOptions options)
     : SessionStore(options, capabilities_of(options)),
-      lock_(lock),
+      lock_(lock.observer(options.lock_observer())),
       stamper_(options.clock()),
       place_(std::make_shared<Place>(std::move(files), std::move(directory), options.missing_place())) {}
 

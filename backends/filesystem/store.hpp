@@ -43,6 +43,7 @@ class FilesystemStore final : public SessionStore {
   Async<SessionPtr> do_update(SessionId id, Mutation mutation, UpdateOptions options) override;
   Async<Written> do_append(SessionId id, std::vector<Message> messages, AppendOptions options) override;
   Async<void> do_flush() override;
+  Async<VerifyReport> do_verify(VerifyOptions options) override;
   Async<void> do_close() override;
 
   /// Finds the file of `id` for a writer; with `make` the directory is made when missing.

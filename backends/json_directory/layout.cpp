@@ -1,5 +1,6 @@
 #include "layout.hpp"
 
+#include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 
 #include <sessile/backend.hpp>
@@ -163,6 +164,15 @@ Result<void> Layout::check_marker(Directory& root, bool make) {
   return storage::replace_file(root, kMarker, kMarkerText, Durability::power, gate);
 }
 
+Result<void> Layout::renew_marker(Finding& finding) {
+  auto root = open_root(false);
+  if (!root) return root.error();
+  if (!*root) return success();
+  auto moved = storage::Quarantine(**root).move(**root, kMarker, finding);
+  if (!moved) return moved;
+  return check_marker(**root, true);
+}
+
 std::shared_ptr<const Place> Layout::opened_to_write() {
   const std::scoped_lock lock(mutex_);
   return writable_;
@@ -194,8 +204,12 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   if (!*sessions) return std::shared_ptr<const Place>();
   auto agents = open_existing(**root, "agents");
   if (!agents) return agents.error();
+  auto locks = open_existing(**root, "locks");
+  if (!locks) return locks.error();
+  place->root = std::move(*root);
   place->sessions = std::move(*sessions);
   place->agents = std::move(*agents);
+  place->locks = std::move(*locks);
   // Remembered only when complete: a writer may be making the rest.
   if (place->agents) opened(place, nullptr);
   return std::shared_ptr<const Place>(place);
@@ -217,6 +231,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_write() {
   if (!agents) return agents.error();
   auto sessions = open_or_make(**root, "sessions");
   if (!sessions) return sessions.error();
+  place->root = std::move(*root);
   place->locks = std::move(*locks);
   place->agents = std::move(*agents);
   place->sessions = std::move(*sessions);

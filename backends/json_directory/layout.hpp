@@ -7,6 +7,7 @@
 #include <sessile/ids.hpp>
 #include <sessile/open.hpp>
 #include <sessile/result.hpp>
+#include <sessile/verify.hpp>
 
 #include <filesystem>
 #include <memory>
@@ -28,14 +29,15 @@ std::optional<std::string> name_of_log(std::string_view entry);
 class Place {
  public:
   Place() {}
+  std::shared_ptr<storage::Directory> root;
   std::shared_ptr<storage::Directory> sessions;
-  std::shared_ptr<storage::Directory> locks;   ///< null: opened to read
+  std::shared_ptr<storage::Directory> locks;   ///< null: opened to read, and there is none
   std::shared_ptr<storage::Directory> agents;  ///< null: opened to read, and there is none
   std::shared_ptr<LogCache> cache;
 
   /// Makes the index entry of `name` under `agent`, and with Durability::power makes it durable. Repeatable.
   Result<void> add_to_index(const AgentId& agent, const std::string& name, Durability durability) const;
-  /// Drops the entry. What cannot be dropped now is dropped by rebuild_index; readers overlook it.
+  /// Drops the entry. What cannot be dropped now is dropped by a repair; readers overlook it.
   void drop_from_index(const AgentId& agent, const std::string& name) const;
   /// The names in the index of `agent`, in no order.
   Result<std::vector<std::string>> indexed(const AgentId& agent) const;
@@ -64,6 +66,10 @@ class Layout {
   /// Makes what is missing. Errors: as open_to_read, io, unavailable.
   Result<std::shared_ptr<const Place>> open_to_write();
 
+  /// Puts a sessile.json that cannot be read into quarantine, and a new one in its place. What it was is
+  /// known from the directories beside it.
+  Result<void> renew_marker(Finding& finding);
+
   /// What open_to_write returned before, without blocking; null when it has not yet.
   std::shared_ptr<const Place> opened_to_write();
   /// The same of open_to_read.
@@ -83,18 +89,5 @@ class Layout {
   std::shared_ptr<const Place> readable_;  // protected by mutex_
   std::shared_ptr<const Place> writable_;  // protected by mutex_
 };
-
-/// What rebuild_index did.
-class IndexRepair {
- public:
-  IndexRepair() noexcept {}
-  std::uint64_t added = 0;    ///< entries that were missing
-  std::uint64_t dropped = 0;  ///< entries of sessions that are gone, or another agent's
-  std::uint64_t busy = 0;     ///< sessions that were being written: their writers keep the index right
-  std::vector<Error> unreadable;
-};
-
-/// Makes the index say what the logs say, and removes the temporary files of dead writers. Blocks.
-Result<IndexRepair> rebuild_index(const Place& place, LockPrimitive primitive, const Limits& limits);
 
 }  // namespace sessile::json_directory

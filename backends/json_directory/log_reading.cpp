@@ -63,14 +63,14 @@ Result<AppendMemory> read_snapshot_appends(AppendLog& log, std::uint64_t offset,
   return snapshot_appends(record->members, limits);
 }
 
-Result<ReadLog> replay_bytes(std::string_view bytes, std::uint64_t from, const Limits& limits) {
+Result<SessionBytes> replay_bytes(std::string_view bytes, std::uint64_t from, const Limits& limits) {
   auto scan = storage::scan_log(bytes);
   if (!scan) return scan.error();
   for (auto& record : scan->records)
     record.offset += from;
   auto replayed = replay(*scan, limits);
   if (!replayed) return replayed.error();
-  ReadLog read;
+  SessionBytes read;
   read.replayed = std::move(*replayed);
   read.tail.offset = scan->records.back().offset;
   read.tail.seq = scan->records.back().seq;
@@ -84,7 +84,7 @@ Result<ReadLog> replay_bytes(std::string_view bytes, std::uint64_t from, const L
   return read;
 }
 
-Result<ReadLog> read_whole_log(AppendLog& log, const Limits& limits) {
+Result<SessionBytes> read_whole_log(AppendLog& log, const Limits& limits) {
   auto bytes = log.read_all(log_bytes_limit(limits));
   if (!bytes) return bytes.error();
   auto read = replay_bytes(*bytes, 0, limits);
@@ -93,7 +93,7 @@ Result<ReadLog> read_whole_log(AppendLog& log, const Limits& limits) {
 }
 
 /// Empty when all of the log has to be read.
-std::optional<ReadLog> read_from_snapshot(AppendLog& log, const Limits& limits) {
+std::optional<SessionBytes> read_from_snapshot(AppendLog& log, const Limits& limits) {
   const std::uint64_t limit = log_bytes_limit(limits);
   auto tail = log.peek(limit, kHeadBytes);
   if (!tail || tail->torn || tail->newline_missing) return std::nullopt;
@@ -204,11 +204,11 @@ Result<SessionSummary> read_summary(storage::Directory& sessions, const std::str
   return std::move(state->summary);
 }
 
-Result<ReadLog> read_log(AppendLog& log, const storage::Directory& sessions, const SessionId& id,
+Result<SessionBytes> read_bytes(AppendLog& log, const storage::Directory& sessions, const SessionId& id,
                          const Limits& limits) {
   const std::string name = log_name(id);
   auto fast = read_from_snapshot(log, limits);
-  Result<ReadLog> read = fast ? Result<ReadLog>(std::move(*fast)) : read_whole_log(log, limits);
+  Result<SessionBytes> read = fast ? Result<SessionBytes>(std::move(*fast)) : read_whole_log(log, limits);
   if (!read) return placed(read.error(), sessions, name, 0);
   if (read->replayed.summary.id != id) return corrupt_at("the log is another session's", sessions, name, 0);
   return read;
@@ -227,7 +227,7 @@ Result<SessionPtr> unchanged(AppendLog& log, const std::optional<LoadedSession>&
 
 Result<SessionPtr> parse_session(AppendLog& log, storage::Directory& sessions, LogCache& cache,
                                  const SessionId& id, const Limits& limits) {
-  auto read = read_log(log, sessions, id, limits);
+  auto read = read_bytes(log, sessions, id, limits);
   if (!read) return read.error();
   auto session = std::make_shared<const Session>(std::move(read->replayed.stored.session));
   auto known = known_log(log, std::move(*read), session, limits);
@@ -263,7 +263,7 @@ SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, c
   return session ? *session : nullptr;
 }
 
-std::unique_ptr<KnownLog> known_log(AppendLog& log, ReadLog read, SessionPtr session, const Limits& limits) {
+std::unique_ptr<KnownLog> known_log(AppendLog& log, SessionBytes read, SessionPtr session, const Limits& limits) {
   if (read.tail.torn || read.tail.newline_missing) return nullptr;
   auto mark = log.mark(read.tail);
   if (!mark) return nullptr;

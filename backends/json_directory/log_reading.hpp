@@ -30,9 +30,9 @@ Result<SessionSummary> read_summary(storage::Directory& sessions, const std::str
                                     const Limits& limits);
 
 /// The bytes that a session is made of, and what they add up to.
-class ReadLog {
+class SessionBytes {
  public:
-  ReadLog() {}
+  SessionBytes() {}
   Replayed replayed;
   storage::LogTail tail;
   std::uint32_t checksum = 0;  ///< of the bytes from replayed.from to tail.end
@@ -40,12 +40,12 @@ class ReadLog {
 
 /// Reads the session: from the last snapshot on where the end of the log tells where that is, and all of it
 /// where that is not so, or anything does not check out. Errors: as read_summary, with path() and offset().
-Result<ReadLog> read_log(storage::AppendLog& log, const storage::Directory& sessions, const SessionId& id,
+Result<SessionBytes> read_bytes(storage::AppendLog& log, const storage::Directory& sessions, const SessionId& id,
                          const Limits& limits);
 
 /// What to remember of it for the next operation; null when the log does not end as it should. `session` is
 /// that of `read`.
-std::unique_ptr<KnownLog> known_log(storage::AppendLog& log, ReadLog read, SessionPtr session,
+std::unique_ptr<KnownLog> known_log(storage::AppendLog& log, SessionBytes read, SessionPtr session,
                                     const Limits& limits);
 
 /// The whole session, through one descriptor; from memory when the very bytes were read before. Errors: as

@@ -105,7 +105,7 @@ Result<void> SessionWriter::read_end() {
 
 Result<void> SessionWriter::read_whole() {
   if (known_->content.base && known_->appends) return success();
-  auto read = read_log(*log_, *place_.sessions, id_, limits_);
+  auto read = read_bytes(*log_, *place_.sessions, id_, limits_);
   if (!read) return read.error();
   if (read->replayed.summary != state().summary) {
     return corrupt_at("the summary of the last record is not its session's", *place_.sessions, log_name_,
@@ -209,7 +209,7 @@ Result<void> SessionWriter::create(const SessionPtr& next, RecordHead head, Dura
   // Not even with power are the entries in directories durable when the record is written.
   head.unsettled = true;
   head.synced = durability == Durability::power;
-  auto tail = storage::replace_log(*place_.sessions, log_name_, 1,
+  auto tail = storage::renew_log(*place_.sessions, log_name_, 1,
                                    encode_snapshot(head, *next, AppendMemory()), 0, durability, gate);
   if (!tail) return tail.error();
   auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
@@ -300,7 +300,7 @@ Result<void> SessionWriter::replace(const Session& next, RecordHead head, std::u
   head.synced = true;
   // Synced even for a write that promises less: what it replaces was durable.
   auto tail =
-      storage::replace_log(*place_.sessions, log_name_, tail_.seq + 1,
+      storage::renew_log(*place_.sessions, log_name_, tail_.seq + 1,
                            encode_snapshot(head, next, *known_->appends), room, Durability::power, gate);
   if (!tail) return tail.error();
   auto log = AppendLog::open_to_write(*place_.sessions, log_name_);

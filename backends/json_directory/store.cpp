@@ -35,7 +35,7 @@ JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> file
                                        std::filesystem::path directory, LockOptions lock, OpenOptions options,
                                        Capabilities capabilities)
     : SessionStore(options, std::move(capabilities)),
-      lock_(lock),
+      lock_(lock.observer(options.lock_observer())),
       stamper_(options.clock()),
       layout_(std::move(files), std::move(directory), options.missing_place()) {}
 

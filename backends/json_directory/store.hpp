@@ -53,6 +53,7 @@ class JsonDirectoryStore final : public SessionStore {
   Async<Written> do_append(SessionId id, std::vector<Message> messages, AppendOptions options) override;
   Async<AgentSessions> do_list_for_agent(AgentId agent, ListQuery query) override;
   Async<void> do_flush() override;
+  Async<VerifyReport> do_verify(VerifyOptions options) override;
 
   /// The opened directories, made when missing.
   Async<PlacePtr> writable_place();

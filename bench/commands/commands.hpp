@@ -14,6 +14,8 @@ namespace sessile::bench {
 
 void add_workload_commands(CLI::App& app, int& status);
 void add_contention_command(CLI::App& app, int& status);
+void add_takeover_command(CLI::App& app, int& status);
+void add_lock_command(CLI::App& app, int& status);
 void add_compare_command(CLI::App& app, int& status);
 void add_report_command(CLI::App& app, int& status);
 

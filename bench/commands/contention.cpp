@@ -1,10 +1,9 @@
-#include "bench/commands/commands.hpp"
-
-#include "bench/engines/engine.hpp"
+#include "bench/commands/variants.hpp"
+#include "bench/contention_table.hpp"
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
+#include <map>
 #include <memory>
 
 namespace sessile::bench {
@@ -15,77 +14,65 @@ namespace {
 class Grid {
  public:
   CommonOptions common;
-  std::vector<std::string> stores;
-  std::vector<std::string> engines = {"sessile"};
+  Variants variants;
   std::vector<std::uint64_t> processes = {8};
   std::vector<std::uint64_t> writers = {1};
   std::vector<std::uint64_t> sessions = {1};
   std::vector<std::uint64_t> bytes = {16384};
-  std::vector<std::string> locks;
-  std::vector<std::string> waitings;
   std::vector<std::uint64_t> reads = {0};
-  std::uint64_t think_us = 0;
+  std::vector<std::uint64_t> think_us = {0};
   std::uint64_t timeline = 0;
+  std::string operation = "save";
   std::string change = "whole";
 };
 
-/// Sessile on each store with each primitive and waiting strategy asked for; each rival once.
-std::vector<RunConfig> variants(const Grid& grid) {
-  const std::vector<std::string> unasked = {""};
-  std::vector<RunConfig> configs;
-  for (const auto& engine : grid.engines) {
-    if (engine != "sessile") {
-      configs.push_back(grid.common.configuration("contention", engine, grid.stores.front()));
-      continue;
-    }
-    for (const auto& store : grid.stores) {
-      for (const auto& lock : grid.locks.empty() ? unasked : grid.locks) {
-        for (const auto& waiting : grid.waitings.empty() ? unasked : grid.waitings) {
-          RunConfig config = grid.common.configuration("contention", engine, store);
-          if (!lock.empty()) config.store = with_parameter(config.store, "lock", lock);
-          if (!waiting.empty()) config.store = with_parameter(config.store, "waiting", waiting);
-          config.shown_store = without_credentials(config.store);
-          config.lock = lock;
-          config.waiting = waiting;
-          configs.push_back(std::move(config));
-        }
-      }
-    }
-  }
-  return configs;
-}
-
-bool fits(const RunConfig& config) {
-  const RivalKind* kind = find_rival(config.engine);
-  if (kind == nullptr || kind->many_processes || config.processes == 1) return true;
-  std::fprintf(stderr, "sessile-bench: %s is one process's at a time: left out at %llu processes\n",
-               config.engine.c_str(), static_cast<unsigned long long>(config.processes));
-  return false;
-}
-
-std::vector<RunConfig> cells(const Grid& grid) {
-  std::vector<RunConfig> configs;
+/// Calls visit(config) with each combination of the axes of numbers.
+template <class Visit>
+void each_place(const Grid& grid, Visit visit) {
+  RunConfig place;
+  place.timeline = grid.timeline;
+  place.operation = grid.operation;
+  place.change = grid.change;
   for (const auto bytes : grid.bytes) {
+    place.bytes = bytes;
     for (const auto sessions : grid.sessions) {
+      place.sessions = sessions;
       for (const auto reads : grid.reads) {
-        for (const auto processes : grid.processes) {
-          for (const auto writers : grid.writers) {
-            for (RunConfig config : variants(grid)) {
-              config.bytes = bytes;
-              config.sessions = sessions;
-              config.reads = reads;
-              config.processes = processes;
-              config.writers = writers;
-              config.think_us = grid.think_us;
-              config.timeline = grid.timeline;
-              config.change = grid.change;
-              if (fits(config)) configs.push_back(std::move(config));
+        place.reads = reads;
+        for (const auto think_us : grid.think_us) {
+          place.think_us = think_us;
+          for (const auto processes : grid.processes) {
+            place.processes = processes;
+            for (const auto writers : grid.writers) {
+              place.writers = writers;
+              visit(place);
             }
           }
         }
       }
     }
   }
+}
+
+std::vector<RunConfig> cells(const Grid& grid) {
+  std::vector<RunConfig> configs;
+  each_place(grid, [&](const RunConfig& place) {
+    for (RunConfig config : grid.variants.configurations(grid.common, "contention")) {
+      config.bytes = place.bytes;
+      config.sessions = place.sessions;
+      config.reads = place.reads;
+      config.think_us = place.think_us;
+      config.processes = place.processes;
+      config.writers = place.writers;
+      config.timeline = place.timeline;
+      config.operation = place.operation;
+      config.change = place.change;
+      if (config.is_rival() && config.operation != "save") {
+        throw CLI::ValidationError("--operation", "a rival can only save");
+      }
+      if (fits(config)) configs.push_back(std::move(config));
+    }
+  });
   return configs;
 }
 
@@ -97,11 +84,7 @@ CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<st
 }
 
 void add_axes(CLI::App& command, Grid& grid) {
-  command.add_option("--store", grid.stores, "URL of a store; give it again for another one")->required();
-  command.add_option("--engine", grid.engines, "sessile and rivals (comma-separated)")
-      ->delimiter(',')
-      ->check(CLI::IsMember(engine_names()))
-      ->capture_default_str();
+  grid.variants.add_to(command);
   add_list(command, "--processes", grid.processes, "Numbers of processes")->check(CLI::Range(1, 256));
   add_list(command, "--writers", grid.writers, "Numbers of coroutines (for a rival: threads) a process")
       ->check(CLI::Range(1, 4096));
@@ -110,19 +93,13 @@ void add_axes(CLI::App& command, Grid& grid) {
   add_list(command, "--bytes", grid.bytes, "Sizes of a session")->transform(CLI::AsSizeValue(false));
   add_list(command, "--reads", grid.reads, "Loads among the operations, in per cent")
       ->check(CLI::Range(0, 100));
-  command.add_option("--lock", grid.locks, "Lock primitives: ofd, interprocess, flock (comma-separated)")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"ofd", "interprocess", "flock"}));
-  command
-      .add_option(
-          "--waiting", grid.waitings,
-          "Waiting strategies: notify, poll:50ms, backoff (comma-separated); passed to the store as the "
-          "parameter waiting=")
-      ->delimiter(',');
-  command
-      .add_option("--think-time", grid.think_us, "Pause between a writer's operations, as in 500us or 2ms")
+  add_list(command, "--think-time", grid.think_us,
+           "Pauses between a writer's operations, as in 0us,500us,2ms")
       ->transform(CLI::AsNumberWithUnit(
           std::map<std::string, std::uint64_t>{{"us", 1}, {"ms", 1000}, {"s", 1000000}}));
+  command.add_option("--operation", grid.operation, "What a write is: save, or update (read, change, write)")
+      ->check(CLI::IsMember({"save", "update"}))
+      ->capture_default_str();
   command
       .add_option("--timeline", grid.timeline, "Keep the first so many operations of a run, for a timeline")
       ->check(CLI::Range(0, 100000));
@@ -133,14 +110,30 @@ void add_axes(CLI::App& command, Grid& grid) {
 
 constexpr const char* kNotes =
     "Every combination is one run. With --repeat the whole grid is gone through again, so that what else "
-    "the\n"
-    "machine does meets all of them alike. The wait of an operation is its latency: queueing, lock, work, "
-    "sync.\n"
+    "the\nmachine does meets all of them alike.\n"
+    "\n"
+    "What the figures mean:\n"
+    "  p50 … max       an operation, from the call to its end: queueing, lock, work and sync\n"
+    "  wait            from asking for the session's lock to having it, or giving up\n"
+    "  hold            from having it to freeing it\n"
+    "  handover        from a release to the next one's having it, where somebody was waiting\n"
+    "  wasted          the share of the window in which the lock was free though somebody waited\n"
+    "  overtakings     how often somebody had it before another who had asked earlier\n"
+    "  Jain            fairness over all writers of all processes: 1 when all got the same done\n"
+    "wait to overtakings are what the store tells a LockObserver: file: and jsondir: do, and so do poll50 "
+    "and "
+    "sqlite\n(whose lock is the whole database). Of a store that tells nothing they are null (-), except "
+    "that "
+    "with\n--operation update wait and hold are then seen from outside: the lock is taken as had when the "
+    "mutation begins\nand as freed when update returns (\"locks_from\": \"mutations\"); they stay null when "
+    "a "
+    "mutation ran twice, since\nsuch a store does not lock.\n"
     "\n"
     "Examples:\n"
     "  sessile-bench contention --store file:/tmp/b --processes 1,2,4,8 --engine sessile,poll50,sqlite "
     "--repeat 3\n"
     "  sessile-bench contention --store file:/tmp/b --writers 64 --processes 1 --timeline 500 --json\n"
+    "  sessile-bench contention --store file:/tmp/b --waiting notify,backoff,poll:50ms --lock ofd,flock\n"
     "  sessile-bench contention --store file:/tmp/b --store jsondir:/tmp/b --reads 0,50,90 --sessions 1,100";
 
 }  // namespace
@@ -153,8 +146,8 @@ void add_contention_command(CLI::App& app, int& status) {
   add_axes(*command, *grid);
   grid->common.add_to(*command);
   command->callback([grid, &status] {
-    status =
-        print(measure(cells(*grid), static_cast<std::size_t>(grid->common.repeat)), grid->common.as_json);
+    status = print_contention(measure(cells(*grid), static_cast<std::size_t>(grid->common.repeat)),
+                              grid->common.as_json);
   });
 }
 

@@ -1,6 +1,7 @@
 // What the benchmark measures beside Sessile's stores: rivals, baselines, and the bare system calls.
 #pragma once
 
+#include <sessile/lock_observer.hpp>
 #include <sessile/result.hpp>
 #include <sessile/session.hpp>
 
@@ -31,6 +32,12 @@ class RivalClient {
   virtual Result<SessionPtr> load(const SessionId& id) = 0;
   /// The agent's sessions, whole.
   virtual Result<std::vector<SessionPtr>> list_for_agent(const AgentId& agent) = 0;
+  /// Runs `work` while every other writer of the session is kept out, and writes nothing. Errors: unsupported
+  /// when the rival has nothing of the kind.
+  virtual Result<void> hold(const SessionId& id, const std::function<void()>& work);
+  /// Tells `observer` of the locks that save, append and hold take from now on; where they cannot be seen, of
+  /// none.
+  virtual void observe_locks(LockObserver observer);
 };
 
 /// A rival, opened once a process. Outlives its clients. connect() is called from one thread at a time.

@@ -21,6 +21,12 @@ const std::vector<RivalKind>& rival_kinds() {
   return kinds;
 }
 
+Result<void> RivalClient::hold(const SessionId&, const std::function<void()>&) {
+  return Error(Errc::unsupported, "this engine has no lock that the benchmark could hold");
+}
+
+void RivalClient::observe_locks(LockObserver) {}
+
 const RivalKind* find_rival(std::string_view name) {
   for (const auto& kind : rival_kinds()) {
     if (kind.name == name) return &kind;

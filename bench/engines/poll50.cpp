@@ -1,6 +1,7 @@
 // The baseline of contention: an advisory flock on a sidecar, tried every 50 ms for at most 5 s, then a file
 // written beside the old one, synced, and renamed over it.
 #include "bench/engines/posix_file.hpp"
+#include "storage/lock_watch.hpp"
 
 #include <sessile/json.hpp>
 
@@ -16,6 +17,17 @@ namespace {
 
 constexpr std::chrono::milliseconds kPause{50};
 constexpr std::chrono::seconds kLongestWait{5};
+
+/// A sidecar's lock: freed, and told of, when it goes.
+class HeldSidecar {
+ public:
+  explicit HeldSidecar(storage::LockWatch watch, PosixFile file)
+      : watch_(std::move(watch)), file_(std::move(file)) {}
+
+ private:
+  storage::LockWatch watch_;
+  PosixFile file_;  // after `watch_`: free by the time that is told
+};
 
 class Poll50Client final : public RivalClient {
  public:
@@ -55,6 +67,17 @@ class Poll50Client final : public RivalClient {
     return sessions;
   }
 
+  Result<void> hold(const SessionId& id, const std::function<void()>& work) override {
+    auto lock = acquire(id);
+    if (!lock) return lock.error();
+    work();
+    return success();
+  }
+
+  void observe_locks(LockObserver observer) override {
+    observer_ = std::make_shared<const LockObserver>(std::move(observer));
+  }
+
  private:
   std::string path_of(const SessionId& id) const { return root_ + "/" + id.str() + ".json"; }
 
@@ -64,7 +87,8 @@ class Poll50Client final : public RivalClient {
     return decode_session(*text, Origin::stored);
   }
 
-  Result<PosixFile> acquire(const SessionId& id) const {
+  Result<HeldSidecar> acquire(const SessionId& id) const {
+    storage::LockWatch watch(observer_, id.str());
     auto sidecar = PosixFile::open(path_of(id) + ".lock", O_RDWR | O_CREAT);
     if (!sidecar) return sidecar.error();
     const auto give_up = std::chrono::steady_clock::now() + kLongestWait;
@@ -74,10 +98,12 @@ class Poll50Client final : public RivalClient {
         return Error(Errc::locked, "the lock was not had in 5 s");
       std::this_thread::sleep_for(kPause);
     }
-    return std::move(*sidecar);
+    watch.acquired();
+    return HeldSidecar(std::move(watch), std::move(*sidecar));
   }
 
   std::string root_;
+  std::shared_ptr<const LockObserver> observer_;
 };
 
 class Poll50 final : public Rival {

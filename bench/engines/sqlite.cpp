@@ -1,6 +1,7 @@
 // SQLite as a program with sessions uses it: WAL, a busy timeout, prepared statements, a connection a thread,
 // one row a session and one row an appended message.
 #include "bench/engines/engine.hpp"
+#include "storage/lock_watch.hpp"
 
 #include <sessile/json.hpp>
 
@@ -157,23 +158,34 @@ class SqliteClient final : public RivalClient {
     return sessions;
   }
 
+  Result<void> hold(const SessionId&, const std::function<void()>& work) override {
+    return in_transaction(sync_, [&] { return work(), success(); });
+  }
+
+  void observe_locks(LockObserver observer) override {
+    observer_ = std::make_shared<const LockObserver>(std::move(observer));
+  }
+
  private:
   template <class Work>
   Result<void> in_transaction(Sync sync, Work work) {
     // Threads of one process queue here: cheaper and fairer than the busy timeout, which is for other
     // processes.
+    storage::LockWatch watch(observer_, "database");
     const std::lock_guard lock(one_writer_);
     if (sync != sync_) {
       if (auto done = connection_.set_sync(sync); !done) return done;
       sync_ = sync;
     }
     if (auto done = begin_.run(); !done) return done;
+    watch.acquired();
     if (auto done = work(); !done) {
       rollback_.run().ignore();
       return done;
     }
     auto done = commit_.run();
     if (!done) rollback_.run().ignore();
+    watch.freed();
     return done;
   }
 
@@ -193,6 +205,7 @@ class SqliteClient final : public RivalClient {
   Connection connection_;
   Sync sync_;
   std::mutex& one_writer_;
+  std::shared_ptr<const LockObserver> observer_;
   Statement begin_{connection_, "BEGIN IMMEDIATE"};
   Statement commit_{connection_, "COMMIT"};
   Statement rollback_{connection_, "ROLLBACK"};

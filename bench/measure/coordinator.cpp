@@ -2,6 +2,7 @@
 
 #include "bench/engines/engine.hpp"
 #include "bench/measure/processes.hpp"
+#include "bench/measure/run_directory.hpp"
 
 #include <sessile/ids.hpp>
 
@@ -35,38 +36,6 @@ void catch_interruptions() noexcept {
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
 }
-
-/// The directory of one run, gone when the object is. Also removes those above it that it made, if empty.
-class RunDirectory {
- public:
-  RunDirectory() {}
-  RunDirectory(const RunDirectory&) = delete;
-  RunDirectory& operator=(const RunDirectory&) = delete;
-  ~RunDirectory() {
-    std::error_code ignored;
-    if (path_.empty()) return;
-    std::filesystem::remove_all(path_, ignored);
-    for (auto& made : made_) {
-      if (!std::filesystem::remove(made, ignored)) break;
-    }
-  }
-
-  Result<void> make(const std::filesystem::path& path) {
-    for (auto above = path.parent_path(); !above.empty() && !std::filesystem::exists(above);
-         above = above.parent_path()) {
-      made_.push_back(above);
-    }
-    path_ = path;
-    std::error_code fault;
-    std::filesystem::create_directories(path, fault);
-    if (!fault) return success();
-    return system_error("the benchmark's directory cannot be made", fault.value()).with_path(path.string());
-  }
-
- private:
-  std::filesystem::path path_;
-  std::vector<std::filesystem::path> made_;  // the lowest first
-};
 
 /// One run, from the start of its processes to their end.
 class Coordinator {
@@ -161,14 +130,8 @@ bool interrupted() noexcept {
 
 Result<Outcome> run_once(RunConfig config, Progress& progress) {
   if (interrupted()) return Error(Errc::cancelled, "interrupted");
-  config.nonce = SessionId::random().str().substr(0, 13);
   RunDirectory directory;
-  if (is_directory_url(config.store)) {
-    config.store = in_subdirectory(config.store, "sessile-bench-" + config.nonce);
-    auto path = directory_of(config.store);
-    if (!path) return path.error();
-    if (auto made = directory.make(*path); !made) return made.error();
-  }
+  if (auto made = directory.give(config); !made) return made.error();
   try {
     SharedRun run = SharedRun::create(config);
     return Coordinator(run, progress).coordinate();

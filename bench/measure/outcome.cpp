@@ -4,15 +4,6 @@
 
 namespace sessile::bench {
 
-Latencies::Latencies(const Histogram& histogram)
-    : count(histogram.count()),
-      mean_us(histogram.mean_us()),
-      p50_us(histogram.quantile_us(0.5)),
-      p90_us(histogram.quantile_us(0.9)),
-      p99_us(histogram.quantile_us(0.99)),
-      p999_us(histogram.quantile_us(0.999)),
-      max_us(histogram.max_us()) {}
-
 double jain_index(const std::vector<double>& shares) noexcept {
   double sum = 0;
   double squares = 0;
@@ -59,6 +50,58 @@ void read_slot(const WriterSlot& slot, double window_ns, Outcome& outcome, std::
   }
 }
 
+LockSource source_of(const SharedRun& run, std::size_t used) {
+  LockSource source = LockSource::none;
+  for (std::size_t i = 0; i < used; ++i) {
+    const HoldEntry& entry = run.hold(i);
+    if (entry.released.load(std::memory_order_acquire) == 0) continue;
+    if (entry.from_mutation == 0) return LockSource::events;
+    source = LockSource::mutations;
+  }
+  return source;
+}
+
+HoldPoint point_of(const Holding& holding, std::int64_t from) {
+  const auto since = [from](std::int64_t when) { return static_cast<double>(when - from) / 1e3; };
+  HoldPoint point;
+  point.process = holding.process;
+  point.requested_us = since(holding.requested);
+  point.acquired_us = since(holding.acquired);
+  point.released_us = since(holding.released);
+  return point;
+}
+
+void read_holds(const SharedRun& run, std::int64_t until, Outcome& outcome) {
+  const RunHeader& header = run.header();
+  const auto asked = header.holds_used.load();
+  const auto used = static_cast<std::size_t>(std::min(asked, run.config().holds));
+  const std::int64_t from = header.measure_from.load();
+  outcome.lock_source = source_of(run, used);
+  // A mutation that ran again was not alone with the session: when it ran says nothing about a lock.
+  if (outcome.lock_source == LockSource::mutations && header.mutations_repeated.load() > 0) {
+    outcome.lock_source = LockSource::none;
+  }
+  if (outcome.lock_source == LockSource::none) return;
+  std::vector<Holding> holdings;
+  std::int64_t last = from;
+  for (std::size_t i = 0; i < used; ++i) {
+    const HoldEntry& entry = run.hold(i);
+    Holding holding(entry.lock, entry.requested, entry.acquired, entry.released.load());
+    holding.process = entry.process;
+    if (holding.released == 0 || (outcome.lock_source == LockSource::events) != (entry.from_mutation == 0)) {
+      continue;
+    }
+    last = std::max(last, holding.released);
+    holdings.push_back(holding);
+    if (holding.had() && outcome.holders.size() < run.config().timeline) {
+      outcome.holders.push_back(point_of(holding, from));
+    }
+  }
+  outcome.locks_untold = asked - used;
+  // When there was no more room, nothing is known about the time after.
+  outcome.lock = lock_figures(std::move(holdings), from, asked > used ? std::min(last, until) : until);
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
@@ -73,20 +116,36 @@ double median_over(const std::vector<Outcome>& runs, Get get) {
   return median(std::move(values));
 }
 
-Latencies median_latencies(const std::vector<Outcome>& runs, Latencies Outcome::*which) {
+/// `get(run)` is the run's Latencies.
+template <class Get>
+Latencies median_latencies(const std::vector<Outcome>& runs, Get get) {
   const auto over = [&](double Latencies::*field) {
-    return median_over(runs, [&](const Outcome& run) { return run.*which.*field; });
+    return median_over(runs, [&](const Outcome& run) { return get(run).*field; });
   };
   Latencies result;
   for (const auto& run : runs) {
-    result.count += (run.*which).count;
-    result.max_us = std::max(result.max_us, (run.*which).max_us);
+    result.count += get(run).count;
+    result.max_us = std::max(result.max_us, get(run).max_us);
   }
   result.mean_us = over(&Latencies::mean_us);
   result.p50_us = over(&Latencies::p50_us);
   result.p90_us = over(&Latencies::p90_us);
   result.p99_us = over(&Latencies::p99_us);
   result.p999_us = over(&Latencies::p999_us);
+  return result;
+}
+
+LockFigures median_lock(const std::vector<Outcome>& runs) {
+  LockFigures result;
+  result.locks = runs.front().lock.locks;
+  result.wait = median_latencies(runs, [](const Outcome& run) { return run.lock.wait; });
+  result.hold = median_latencies(runs, [](const Outcome& run) { return run.lock.hold; });
+  result.handover = median_latencies(runs, [](const Outcome& run) { return run.lock.handover; });
+  result.wasted_us = median_over(runs, [](const Outcome& run) { return run.lock.wasted_us; });
+  result.wasted_share = median_over(runs, [](const Outcome& run) { return run.lock.wasted_share; });
+  result.held_share = median_over(runs, [](const Outcome& run) { return run.lock.held_share; });
+  for (const auto& run : runs)
+    result.overtakings += run.lock.overtakings;
   return result;
 }
 
@@ -118,6 +177,7 @@ Outcome read_outcome(const SharedRun& run, std::int64_t ended_ns) {
   outcome.jain = jain_index(shares);
   outcome.first_failure = run.failure();
   outcome.timeline = read_timeline(run);
+  read_holds(run, until, outcome);
   return outcome;
 }
 
@@ -128,9 +188,11 @@ Outcome median_of(const std::vector<Outcome>& runs) {
   result.seconds = median_over(runs, [](const Outcome& run) { return run.seconds; });
   result.ops_per_s = median_over(runs, [](const Outcome& run) { return run.ops_per_s; });
   result.jain = median_over(runs, [](const Outcome& run) { return run.jain; });
-  result.all = median_latencies(runs, &Outcome::all);
-  result.writes = median_latencies(runs, &Outcome::writes);
-  result.reads = median_latencies(runs, &Outcome::reads);
+  result.all = median_latencies(runs, [](const Outcome& run) { return run.all; });
+  result.writes = median_latencies(runs, [](const Outcome& run) { return run.writes; });
+  result.reads = median_latencies(runs, [](const Outcome& run) { return run.reads; });
+  result.lock = median_lock(runs);
+  result.lock_source = runs.front().lock_source;
   for (const auto& run : runs) {
     result.operations += run.operations;
     result.failed += run.failed;
@@ -138,7 +200,11 @@ Outcome median_of(const std::vector<Outcome>& runs) {
     for (const auto& [kind, count] : run.errors)
       result.errors[kind] += count;
     if (result.first_failure.empty()) result.first_failure = run.first_failure;
+    result.locks_untold += run.locks_untold;
+    // Known in all runs or not told.
+    if (run.lock_source != result.lock_source) result.lock_source = LockSource::none;
     if (result.timeline.empty()) result.timeline = run.timeline;
+    if (result.holders.empty()) result.holders = run.holders;
   }
   return result;
 }

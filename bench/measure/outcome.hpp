@@ -2,30 +2,17 @@
 #pragma once
 
 #include "bench/config.hpp"
-#include "bench/measure/histogram.hpp"
+#include "bench/measure/holdings.hpp"
+#include "bench/measure/latencies.hpp"
 #include "bench/measure/shared_run.hpp"
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace sessile::bench {
-
-/// Percentiles of one kind of operation, in microseconds; all 0 when there was none.
-class Latencies {
- public:
-  Latencies() {}
-  explicit Latencies(const Histogram& histogram);
-
-  std::uint64_t count = 0;
-  double mean_us = 0;
-  double p50_us = 0;
-  double p90_us = 0;
-  double p99_us = 0;
-  double p999_us = 0;
-  double max_us = 0;
-};
 
 /// One finished operation of a timeline, in microseconds from the beginning of the window.
 class TimelinePoint {
@@ -35,6 +22,24 @@ class TimelinePoint {
   bool is_read = false;
   double start_us = 0;
   double end_us = 0;
+};
+
+/// One lock of a timeline that was had, in microseconds from the beginning of the window.
+class HoldPoint {
+ public:
+  HoldPoint() {}
+  std::uint32_t process = 0;
+  double requested_us = 0;
+  double acquired_us = 0;
+  double released_us = 0;
+};
+
+/// How the times of locks came to be known.
+enum class LockSource {
+  none,       ///< they are not
+  events,     ///< the store, or the rival, told when it asked for, had and freed each lock
+  mutations,  ///< from `update`, seen from outside: a lock is had when the mutation begins, and freed at the
+              ///< end
 };
 
 class Outcome {
@@ -53,7 +58,11 @@ class Outcome {
   std::uint64_t failed_warm_up = 0;
   std::map<std::string, std::uint64_t> errors;  ///< failed, by kind
   std::string first_failure;
+  LockSource lock_source = LockSource::none;
+  LockFigures lock;                ///< where lock_source is not none
+  std::uint64_t locks_untold = 0;  ///< locks that found no room any more, and are not in these figures
   std::vector<TimelinePoint> timeline;
+  std::vector<HoldPoint> holders;  ///< who held the lock, where the store tells
 };
 
 /// Jain's fairness index of the shares; 1 when there are none, or nobody got any.

@@ -13,7 +13,7 @@ constexpr std::uint64_t kSampleBudget = std::uint64_t{64} << 20;
 constexpr std::size_t kMessageVariants = 16;
 
 bool saves_shared_sessions(const RunConfig& config) {
-  return config.workload == "same" || config.workload == "contention";
+  return config.workload == "same" || config.workload == "contention" || config.workload == "takeover";
 }
 
 SessionId key_id(const RunConfig& config, std::uint64_t number) {
@@ -115,8 +115,10 @@ void WriterPlan::plan_contention() {
     step_.id = key_id(config_, key);
     return;
   }
-  step_.kind = StepKind::save;
+  step_.kind = config_.operation == "update" ? StepKind::update : StepKind::save;
   step_.session = shared_->sample(static_cast<std::size_t>(key), random() % shared_->variants());
+  step_.id = step_.session->id;
+  step_.number = count_++;
 }
 
 const Step& WriterPlan::next() {

@@ -14,17 +14,18 @@
 
 namespace sessile::bench {
 
-enum class StepKind { save, append, load, list_for_agent };
+enum class StepKind { save, append, load, list_for_agent, update };
 
 /// One operation, with what it needs made beforehand.
 class Step {
  public:
   Step() {}
   StepKind kind = StepKind::save;
-  SessionPtr session;             ///< save
-  SessionId id;                   ///< append, load
+  SessionPtr session;             ///< save; update: what the messages become
+  SessionId id;                   ///< append, load, update
   AgentId agent;                  ///< list_for_agent
   std::vector<Message> messages;  ///< append
+  std::uint64_t number = 0;       ///< update: of this writer's, so that no two change nothing
   std::size_t expected = 0;       ///< list_for_agent: how many sessions the answer must have
 
   bool is_read() const noexcept { return kind == StepKind::load || kind == StepKind::list_for_agent; }

@@ -45,25 +45,37 @@ void Processes::start(const std::string& shared_memory, std::size_t index) {
   // The program itself, whatever it is called: a user's main that registered a scheme does so again there.
   const int fault = ::posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, arguments.data(), environ);
   if (fault != 0) throw std::system_error(fault, std::system_category(), "starting a worker");
-  running_.push_back(pid);
+  running_.push_back({index, pid});
 }
 
 bool Processes::all_ended() {
-  std::erase_if(running_, [this](pid_t pid) {
+  std::erase_if(running_, [this](const Child& child) {
     int status = 0;
-    const pid_t ended = ::waitpid(pid, &status, WNOHANG);
+    const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
     if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
-    if (failure_.empty()) failure_ = ended == pid ? unusual_end(status) : "a worker process was lost";
+    if (failure_.empty()) failure_ = ended == child.pid ? unusual_end(status) : "a worker process was lost";
     return true;
   });
   return running_.empty();
 }
 
+bool Processes::kill(std::size_t index) noexcept {
+  const auto child =
+      std::find_if(running_.begin(), running_.end(), [index](const Child& c) { return c.index == index; });
+  if (child == running_.end()) return false;
+  ::kill(child->pid, SIGKILL);
+  int status = 0;
+  while (::waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  running_.erase(child);
+  return WIFSIGNALED(status);
+}
+
 void Processes::kill_all() noexcept {
-  for (const pid_t pid : running_)
-    ::kill(pid, SIGKILL);
-  for (const pid_t pid : running_) {
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  for (const auto& child : running_)
+    ::kill(child.pid, SIGKILL);
+  for (const auto& child : running_) {
+    while (::waitpid(child.pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
   running_.clear();

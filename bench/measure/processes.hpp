@@ -25,10 +25,17 @@ class Processes {
   bool any_failed() const noexcept { return !failure_.empty(); }
   /// How the first of those ended, for people; empty when there is none.
   const std::string& failure() const noexcept { return failure_; }
+  /// kill -9 of worker `index`, and waits for its end, which is no failure. False: it had ended before.
+  bool kill(std::size_t index) noexcept;
   void kill_all() noexcept;
 
  private:
-  std::vector<pid_t> running_;
+  class Child {
+   public:
+    std::size_t index;
+    pid_t pid;
+  };
+  std::vector<Child> running_;
   std::string failure_;
 };
 

@@ -1,6 +1,7 @@
 #include "bench/measure/recorder.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace sessile::bench {
 
@@ -38,6 +39,40 @@ void Recorder::note_timeline(const Step& step, std::int64_t start, std::int64_t 
   entry.is_read = step.is_read() ? 1 : 0;
   entry.start_ns = start;
   entry.end_ns.store(end, std::memory_order_release);
+}
+
+void HoldRecorder::operator()(const LockEvent& event) const noexcept {
+  const auto ns = [](std::chrono::steady_clock::time_point when) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()).count();
+  };
+  // The same in all processes: they are one program.
+  const std::uint64_t lock = std::hash<std::string_view>()(event.lock);
+  keep(Holding(lock, ns(event.requested), event.acquired ? ns(*event.acquired) : 0, ns(event.released)),
+       false);
+}
+
+void HoldRecorder::note_mutation(std::uint64_t lock, std::int64_t requested, std::int64_t acquired,
+                                 std::int64_t released) const noexcept {
+  keep(Holding(lock, requested, acquired, released), true);
+}
+
+void HoldRecorder::note_repeated_mutation() const noexcept {
+  run_->header().mutations_repeated.fetch_add(1, std::memory_order_relaxed);
+}
+
+void HoldRecorder::keep(const Holding& holding, bool from_mutation) const noexcept {
+  RunHeader& header = run_->header();
+  const std::int64_t from = header.measure_from.load(std::memory_order_relaxed);
+  if (from == 0 || holding.released < from) return;
+  const std::uint64_t index = header.holds_used.fetch_add(1, std::memory_order_relaxed);
+  if (index >= run_->config().holds) return;
+  HoldEntry& entry = run_->hold(static_cast<std::size_t>(index));
+  entry.lock = holding.lock;
+  entry.process = process_;
+  entry.from_mutation = from_mutation ? 1 : 0;
+  entry.requested = holding.requested;
+  entry.acquired = holding.acquired;
+  entry.released.store(holding.released, std::memory_order_release);
 }
 
 }  // namespace sessile::bench

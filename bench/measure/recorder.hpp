@@ -1,8 +1,11 @@
 // Where a writer notes what each of its operations took and how it ended.
 #pragma once
 
+#include "bench/measure/holdings.hpp"
 #include "bench/measure/plan.hpp"
 #include "bench/measure/shared_run.hpp"
+
+#include <sessile/lock_observer.hpp>
 
 #include <optional>
 
@@ -42,6 +45,28 @@ class Recorder {
   std::uint32_t writer_;
   std::int64_t from_ = 0;
   std::int64_t until_ = 0;
+};
+
+/// Keeps the times of the locks of one process in the shared memory, from the window's beginning on, as far
+/// as there is room. Thread-safe.
+class HoldRecorder {
+ public:
+  /// `run` must outlive it.
+  HoldRecorder(const SharedRun& run, std::size_t process)
+      : run_(&run), process_(static_cast<std::uint32_t>(process)) {}
+
+  /// As a LockObserver: what a store tells.
+  void operator()(const LockEvent& event) const noexcept;
+  /// What was seen from outside: an update whose mutation began at `acquired`.
+  void note_mutation(std::uint64_t lock, std::int64_t requested, std::int64_t acquired,
+                     std::int64_t released) const noexcept;
+  void note_repeated_mutation() const noexcept;
+
+ private:
+  void keep(const Holding& holding, bool from_mutation) const noexcept;
+
+  const SharedRun* run_;
+  std::uint32_t process_;
 };
 
 }  // namespace sessile::bench

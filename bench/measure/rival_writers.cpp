@@ -57,6 +57,8 @@ class RivalWriter {
       case StepKind::list_for_agent:
         listed_ = client_->list_for_agent(step.agent);
         return failure_of(listed_);
+      case StepKind::update:
+        break;
     }
     return Error(Errc::unsupported);
   }
@@ -132,6 +134,7 @@ Result<void> run_writers(const SharedRun& run, std::size_t process, Rival& rival
   for (std::size_t i = 0; i < config.writers; ++i) {
     auto client = rival.connect();
     if (!client) return client.error();
+    if (config.holds > 0) (*client)->observe_locks(HoldRecorder(run, process));
     writers.push_back(
         std::make_unique<RivalWriter>(run, process * config.writers + i, samples, std::move(*client)));
   }

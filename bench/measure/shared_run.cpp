@@ -17,8 +17,8 @@ namespace {
 // Counters are used by several processes at once: only lock-free ones work there.
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-constexpr std::uint64_t kMagic =
-    0x5e551e0000000000ULL ^ (sizeof(RunHeader) << 20U) ^ sizeof(WriterSlot) ^ sizeof(TimelineEntry);
+constexpr std::uint64_t kMagic = 0x5e551e0000000000ULL ^ (sizeof(RunHeader) << 20U) ^ sizeof(WriterSlot) ^
+                                 (sizeof(TimelineEntry) << 8U) ^ sizeof(HoldEntry);
 
 constexpr std::size_t round_up(std::size_t bytes) {
   return (bytes + 63) / 64 * 64;
@@ -32,8 +32,12 @@ std::size_t timeline_offset(const RunConfig& config) {
   return slots_offset() + config.all_writers() * sizeof(WriterSlot);
 }
 
+std::size_t holds_offset(const RunConfig& config) {
+  return round_up(timeline_offset(config) + config.timeline * sizeof(TimelineEntry));
+}
+
 std::size_t total_bytes(const RunConfig& config) {
-  return timeline_offset(config) + config.timeline * sizeof(TimelineEntry);
+  return holds_offset(config) + config.holds * sizeof(HoldEntry);
 }
 
 char* base(const ipc::mapped_region& region) {
@@ -97,6 +101,10 @@ WriterSlot& SharedRun::slot(std::size_t writer) const noexcept {
 
 TimelineEntry& SharedRun::timeline(std::size_t index) const noexcept {
   return reinterpret_cast<TimelineEntry*>(base(region_) + timeline_offset(config_))[index];
+}
+
+HoldEntry& SharedRun::hold(std::size_t index) const noexcept {
+  return reinterpret_cast<HoldEntry*>(base(region_) + holds_offset(config_))[index];
 }
 
 void SharedRun::report_failure(std::string_view text) const noexcept {

@@ -46,6 +46,16 @@ struct TimelineEntry {
   std::atomic<std::int64_t> end_ns;
 };
 
+/// One lock, as Holding. `released` is written last; 0: not there yet.
+struct HoldEntry {
+  std::uint64_t lock;
+  std::uint32_t process;
+  std::uint32_t from_mutation;  ///< 1: seen from outside, in update
+  std::int64_t requested;
+  std::int64_t acquired;
+  std::atomic<std::int64_t> released;
+};
+
 /// The beginning of the shared memory. All of it starts as zeros.
 struct RunHeader {
   std::uint64_t magic;  ///< tells a worker of another build
@@ -57,7 +67,9 @@ struct RunHeader {
   std::atomic<std::int64_t> measure_from;   ///< now_ns(); 0: not started
   std::atomic<std::int64_t> measure_until;  ///< now_ns()
   std::atomic<std::uint64_t> timeline_used;
-  std::atomic<std::uint32_t> failure_state;  ///< 0 none, 1 being written, 2 written
+  std::atomic<std::uint64_t> holds_used;
+  std::atomic<std::uint32_t> mutations_repeated;  ///< how often a mutation ran a second time in one update
+  std::atomic<std::uint32_t> failure_state;       ///< 0 none, 1 being written, 2 written
   std::array<char, 1024> failure;
   std::array<char, 64> backend;
   std::array<char, 16> durability;
@@ -89,6 +101,7 @@ class SharedRun {
   /// `writer` counts through all processes.
   WriterSlot& slot(std::size_t writer) const noexcept;
   TimelineEntry& timeline(std::size_t index) const noexcept;
+  HoldEntry& hold(std::size_t index) const noexcept;
 
   /// Keeps the text of the first failure, for people.
   void report_failure(std::string_view text) const noexcept;

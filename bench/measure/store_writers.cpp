@@ -25,11 +25,15 @@ class StoreWriter {
   StoreWriter(const SharedRun& shared_run, std::size_t writer, std::shared_ptr<const SharedSamples> samples,
               std::shared_ptr<SessionStore> opened)
       : config(shared_run.config()),
+        number(writer),
+        holds(shared_run, writer / shared_run.config().writers),
         plan(config, writer, std::move(samples)),
         recorder(shared_run, writer),
         store(std::move(opened)) {}
 
   const RunConfig& config;
+  const std::size_t number;
+  HoldRecorder holds;
   WriterPlan plan;
   Recorder recorder;
   std::shared_ptr<SessionStore> store;
@@ -58,6 +62,36 @@ asio::awaitable<void> make_first(StoreWriter& writer) {
   const auto end = now_ns();
   if (!saved) writer.recorder.record(Step(), start, end, saved.error());
   writer.recorder.set_aside(start, end);
+}
+
+/// When the mutation of one update ran.
+class MutationTimes {
+ public:
+  MutationTimes() {}
+  std::int64_t began = 0;
+  int runs = 0;
+};
+
+Mutation change_to(const Step& step, std::size_t writer, MutationTimes& times) {
+  return Mutation([&step, writer, &times](Session& session) {
+    times.began = now_ns();
+    ++times.runs;
+    session.messages = step.session->messages;
+    session.set_metadata("writer", writer).set_metadata("turn", step.number);
+  });
+}
+
+asio::awaitable<void> perform_update(StoreWriter& writer, const Step& step) {
+  MutationTimes times;
+  auto mutation = change_to(step, writer.number, times);
+  const auto start = now_ns();
+  auto result = co_await writer.store->update(step.id, std::move(mutation));
+  const auto end = now_ns();
+  writer.recorder.record(step, start, end, failure_of(result));
+  if (times.runs > 1) writer.holds.note_repeated_mutation();
+  if (times.runs == 1) {
+    writer.holds.note_mutation(std::hash<std::string>()(step.id.str()), start, times.began, end);
+  }
 }
 
 asio::awaitable<void> perform(StoreWriter& writer, const Step& step) {
@@ -96,6 +130,8 @@ asio::awaitable<void> perform(StoreWriter& writer, const Step& step) {
       failure = failure_of(result, step);
       break;
     }
+    case StepKind::update:
+      co_return co_await perform_update(writer, step);
   }
   writer.recorder.record(step, start, end, failure);
 }

@@ -1,5 +1,7 @@
 #include "bench/measure/worker.hpp"
 
+#include "bench/measure/recorder.hpp"
+#include "bench/measure/takeover.hpp"
 #include "bench/measure/writers.hpp"
 
 #include <sessile/blocking.hpp>
@@ -54,6 +56,7 @@ class Worker {
   Result<void> work_on_store() {
     OpenOptions options;
     if (const auto durability = durability_of(config_.durability)) options.durability(*durability);
+    if (config_.holds > 0 && !is_takeover()) options.lock_observer(HoldRecorder(run_, process_));
     auto opened = open_store(config_.store, std::move(options));
     if (!opened) return opened.error();
     const auto& store = *opened;
@@ -69,6 +72,7 @@ class Worker {
       if (auto done = prepare(config_, store); !done) return done;
       settle();
     }
+    if (is_takeover()) return take_part(run_, process_, *store);
     const bool remove = !is_directory_url(config_.store);
     run_writers(
         run_, process_, store, [this] { return meet_the_others(); }, remove);
@@ -96,10 +100,13 @@ class Worker {
       if (auto done = prepare(config_, **rival); !done) return done;
       settle();
     }
+    if (is_takeover()) return take_part(run_, process_, **rival);
     auto done = run_writers(run_, process_, **rival, [this] { return meet_the_others(); });
     header_.finished.fetch_add(1);
     return done;
   }
+
+  bool is_takeover() const { return config_.workload == "takeover"; }
 
   /// Prepared sessions reach the device now, and not while others are measured.
   void settle() {

@@ -115,6 +115,13 @@ auto async_flush(std::shared_ptr<SessionStore> store, Token&& token) {
       std::move(store), [](SessionStore& s) { return s.flush(); }, std::forward<Token>(token));
 }
 template <class Token>
+auto async_verify(std::shared_ptr<SessionStore> store, VerifyOptions options, Token&& token) {
+  return detail::initiate<VerifyReport>(
+      std::move(store),
+      [options = std::move(options)](SessionStore& s) mutable { return s.verify(std::move(options)); },
+      std::forward<Token>(token));
+}
+template <class Token>
 auto async_close(std::shared_ptr<SessionStore> store, Token&& token) {
   return detail::initiate<void>(
       std::move(store), [](SessionStore& s) { return s.close(); }, std::forward<Token>(token));

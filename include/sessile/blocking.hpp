@@ -21,6 +21,7 @@ Result<SessionPtr> update(SessionStore& store, SessionId id, Mutation mutation,
 Result<Written> append(SessionStore& store, SessionId id, std::vector<Message> messages,
                        AppendOptions options = AppendOptions());
 Result<void> flush(SessionStore& store);
+Result<VerifyReport> verify(SessionStore& store, VerifyOptions options = VerifyOptions());
 Result<void> close(SessionStore& store);
 
 }  // namespace sessile::blocking

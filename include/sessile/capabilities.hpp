@@ -37,6 +37,7 @@ class Capabilities {
   Reach reach = Reach::process;
   Limits limits;
   /// The backend's coroutines never suspend: its operations run in the caller's coroutine, without a spawn.
+  /// False for a backend that inherits do_update or do_append: these wait between two attempts.
   bool never_suspends = false;
 };
 

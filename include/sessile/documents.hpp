@@ -3,6 +3,7 @@
 
 #include <sessile/document_edit.hpp>
 #include <sessile/document_options.hpp>
+#include <sessile/verify.hpp>
 
 #include <filesystem>
 #include <memory>
@@ -206,6 +207,12 @@ class DocumentStore {
                                    DocumentPruneOptions options = DocumentPruneOptions()) const {
     return in(std::move(category)).prune(policy, options);
   }
+
+  /// Reads every document of every category and reports what is not as it should be, and repairs it where
+  /// `options` say so, as SessionStore::verify does: under the lock of its category. What cannot be read
+  /// moves to `.quarantine` in the category. Also reports a daemon's state whose first_turn_pending is
+  /// malformed. Errors: unavailable.
+  Async<VerifyReport> verify(VerifyOptions options = VerifyOptions()) const;
 
  private:
   friend class DaemonState;

@@ -66,8 +66,9 @@ std::string active_persona(const Session& session);
 /// How many questions were answered: the lesser of the numbers of messages by "user" and by "assistant".
 std::uint64_t exchange_count(const Session& session) noexcept;
 
-/// Summaries of all sessions updated at `cutoff` or later, newest first, over all pages.
-Async<std::vector<SessionSummary>> since(StorePtr store, TimePoint cutoff);
+/// Summaries of all sessions updated at `cutoff` or later, newest first, as one page, with what is
+/// unreadable.
+Async<Page<SessionSummary>> since(StorePtr store, TimePoint cutoff);
 
 /// Calls `visit` for the summary of every session that `query` selects, page by page; stops early when it
 /// returns an error, and returns that. Unreadable ones are returned.

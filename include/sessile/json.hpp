@@ -23,7 +23,8 @@ enum class Origin {
 /// Integers become int64 or uint64, all other numbers the nearest double; a number that none of these holds
 /// (1e400, a 30-digit integer) is refused, and -0 stays a double. Of equal keys the last wins. Invalid UTF-8
 /// and lone surrogates are refused, U+0000 is kept. Errors carry offset() and "line L, column C" in detail();
-/// too_large when Limits::depth or Limits::session_bytes is crossed. Storage is the default one. Thread-safe.
+/// too_large when Limits::depth is crossed, or the text is longer than twice Limits::session_bytes and 1 MiB:
+/// it may be indented, and hold more than the session. Storage is the default one. Thread-safe.
 Result<json::value> parse_json(std::string_view text, Origin origin, const Limits& limits = Limits());
 
 /// Appends compact JSON, on one line, to `out`. Doubles are written shortest and read back as the same

@@ -1,7 +1,11 @@
 // How the backends that use files keep writers apart.
 #pragma once
 
+#include <sessile/lock_observer.hpp>
+
 #include <chrono>
+#include <memory>
+#include <utility>
 
 namespace sessile {
 
@@ -23,12 +27,21 @@ class LockOptions {
   /// `lock_timeout=5s`.
   LockOptions& timeout(std::chrono::milliseconds value) noexcept { return timeout_ = value, *this; }
 
+  /// Told of each lock. A store takes it from OpenOptions::lock_observer.
+  LockOptions& observer(LockObserver value) {
+    observer_ = value ? std::make_shared<const LockObserver>(std::move(value)) : nullptr;
+    return *this;
+  }
+
   LockPrimitive primitive() const noexcept { return primitive_; }
   std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+  /// Null when there is none.
+  const std::shared_ptr<const LockObserver>& observer() const noexcept { return observer_; }
 
  private:
   LockPrimitive primitive_ = LockPrimitive::automatic;
   std::chrono::milliseconds timeout_{5000};
+  std::shared_ptr<const LockObserver> observer_;
 };
 
 }  // namespace sessile

@@ -3,6 +3,7 @@
 
 #include <sessile/log_options.hpp>
 #include <sessile/result.hpp>
+#include <sessile/verify.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -102,6 +103,14 @@ class MemoryLog {
   /// by the first write. Errors: locked, with holder() (pid and host); corrupt, with path() and offset();
   /// too_large; unsupported: written by a newer version.
   static Async<MemoryLog> open(std::filesystem::path file, LogOptions options = LogOptions());
+
+  /// Reports what of the file cannot be read, and with VerifyOptions::repair makes it readable: every item
+  /// whose record can be read stays, ids that may have been used are not used again, and the damaged file is
+  /// copied to the directory `quarantine` beside it first. An item comes back when it was a lost record that
+  /// forgot it. What a handle that is open has under way is `busy`. A missing file is sound. Errors:
+  /// unavailable.
+  static Async<VerifyReport> verify(std::filesystem::path file, VerifyOptions options = VerifyOptions(),
+                                    LogOptions log = LogOptions());
 
   MemoryLog(MemoryLog&&) noexcept;
   MemoryLog& operator=(MemoryLog&&) noexcept;

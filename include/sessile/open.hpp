@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sessile/capabilities.hpp>
+#include <sessile/lock_observer.hpp>
 #include <sessile/observer.hpp>
 #include <sessile/result.hpp>
 #include <sessile/time.hpp>
@@ -36,6 +37,8 @@ class OpenOptions {
   OpenOptions& executor(asio::any_io_executor value) { return executor_ = std::move(value), *this; }
   OpenOptions& clock(std::shared_ptr<const Clock> value) { return clock_ = std::move(value), *this; }
   OpenOptions& observer(Observer value) { return observer_ = std::move(value), *this; }
+  /// Told of the locks that the store's writers take; never called by a backend that takes none.
+  OpenOptions& lock_observer(LockObserver value) { return lock_observer_ = std::move(value), *this; }
   OpenOptions& limits(Limits value) { return limits_ = value, *this; }
   /// Default for every write; when it is not given, the strongest the backend has.
   OpenOptions& durability(Durability value) noexcept { return durability_ = value, *this; }
@@ -46,6 +49,7 @@ class OpenOptions {
   const asio::any_io_executor& executor() const noexcept { return executor_; }
   const std::shared_ptr<const Clock>& clock() const noexcept { return clock_; }
   const Observer& observer() const noexcept { return observer_; }
+  const LockObserver& lock_observer() const noexcept { return lock_observer_; }
   const Limits& limits() const noexcept { return limits_; }
   std::optional<Durability> durability() const noexcept { return durability_; }
   Access access() const noexcept { return access_; }
@@ -55,6 +59,7 @@ class OpenOptions {
   asio::any_io_executor executor_;
   std::shared_ptr<const Clock> clock_ = system_clock();
   Observer observer_;
+  LockObserver lock_observer_;
   Limits limits_;
   std::optional<Durability> durability_;
   Access access_ = Access::read_write;

@@ -15,6 +15,7 @@
 #include <sessile/ids.hpp>
 #include <sessile/json.hpp>
 #include <sessile/json_directory.hpp>
+#include <sessile/lock_observer.hpp>
 #include <sessile/lock_options.hpp>
 #include <sessile/log_options.hpp>
 #include <sessile/memory.hpp>
@@ -30,4 +31,5 @@
 #include <sessile/session_log.hpp>
 #include <sessile/store.hpp>
 #include <sessile/time.hpp>
+#include <sessile/verify.hpp>
 #include <sessile/wait.hpp>

@@ -7,10 +7,12 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sessile {
@@ -28,11 +30,18 @@ class TrajectoryRange {
   std::uint64_t end = 0;
 };
 
+template <class T>
+concept StandardString = std::same_as<T, std::string> || std::same_as<T, std::string_view>;
+
 /// One message of a session. All JSON in it must use the default storage.
 class Message {
  public:
   Message() {}
   Message(std::string role_, json::value content_) : role(std::move(role_)), content(std::move(content_)) {}
+  /// Boost.JSON 1.81 makes no value of a standard string.
+  template <StandardString Text>
+  Message(std::string role_, const Text& text)
+      : role(std::move(role_)), content(json::string(text.data(), text.size())) {}
 
   Message& set_timestamp(Timestamp value) { return timestamp = std::move(value), *this; }
   Message& set_trajectory(TrajectoryRange value) { return trajectory = value, *this; }
@@ -93,6 +102,10 @@ class Session {
   Session& add_message(Message message) { return messages.push_back(std::move(message)), *this; }
   Session& add_message(std::string role, json::value content) {
     return messages.emplace_back(std::move(role), std::move(content)), *this;
+  }
+  template <StandardString Text>
+  Session& add_message(std::string role, const Text& text) {
+    return messages.emplace_back(std::move(role), text), *this;
   }
 
   /// Equality of all that a user writes: not revision, updated_at, completeness and stored_bytes.

@@ -4,6 +4,7 @@
 #include <sessile/log_options.hpp>
 #include <sessile/result.hpp>
 #include <sessile/session.hpp>
+#include <sessile/verify.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -82,6 +83,11 @@ class SessionLog {
   /// Reads all of it, without a lock: a line that somebody is writing may be in LoadedLog::skipped. Errors:
   /// not_found; too_large when the file is larger than Limits::session_bytes.
   Async<LoadedLog> load();
+
+  /// Reports the lines that cannot be read, and with VerifyOptions::repair takes them out: the whole file is
+  /// copied to the directory `quarantine` beside it first. What is JSON but no turn, or over the limits,
+  /// stays. A missing file is sound. Errors: as load's.
+  Async<VerifyReport> verify(VerifyOptions options = VerifyOptions());
 
   const std::filesystem::path& file() const noexcept;
 

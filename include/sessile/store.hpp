@@ -5,6 +5,7 @@
 #include <sessile/mutation.hpp>
 #include <sessile/open.hpp>
 #include <sessile/results.hpp>
+#include <sessile/verify.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -81,6 +82,12 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   /// When it succeeds, everything acknowledged so far is as durable as the backend can make it.
   Async<void> flush();
 
+  /// Reads everything that is stored and reports what is not as it should be; with VerifyOptions::repair puts
+  /// it right. May run beside other users of the place: what looks wrong is looked at again under the lock of
+  /// its writers, and only then reported. A backend without a check of its own loads every session, and
+  /// answers unsupported to a repair. What a repair could not do is in the report, not an error of this.
+  Async<VerifyReport> verify(VerifyOptions options = VerifyOptions());
+
   /// Lets running operations finish; later ones fail with `closed`. Closing twice is harmless.
   Async<void> close();
 
@@ -117,6 +124,7 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   virtual Async<SessionPtr> do_update(SessionId id, Mutation mutation, UpdateOptions options);
   virtual Async<Written> do_append(SessionId id, std::vector<Message> messages, AppendOptions options);
   virtual Async<void> do_flush();
+  virtual Async<VerifyReport> do_verify(VerifyOptions options);
   virtual Async<void> do_close();
 
   friend class detail::Operations;

@@ -43,20 +43,24 @@ DocumentCore::DocumentCore(std::filesystem::path base, DocumentStoreOptions opti
 Result<std::shared_ptr<storage::Directory>> DocumentCore::find(const std::string& category) const {
   const auto parts = category_parts(category);
   if (!parts) return parts.error();
-  auto directory = files_->open_directory(base_);
-  if (!directory) {
-    if (is_missing(directory.error())) return std::shared_ptr<storage::Directory>();
-    return place_error(directory.error(), base_);
-  }
+  auto directory = find_base();
+  if (!directory || !*directory) return directory;
   for (const std::string& part : *parts) {
     auto next = (*directory)->open_directory(part);
     if (!next) {
       if (is_missing(next.error())) return std::shared_ptr<storage::Directory>();
       return storage::system_error(next.error(), "cannot open the category", **directory, part);
     }
-    directory = std::move(next);
+    directory = std::move(*next);
   }
-  return std::move(*directory);
+  return directory;
+}
+
+Result<std::shared_ptr<storage::Directory>> DocumentCore::find_base() const {
+  auto directory = files_->open_directory(base_);
+  if (directory) return std::move(*directory);
+  if (is_missing(directory.error())) return std::shared_ptr<storage::Directory>();
+  return place_error(directory.error(), base_);
 }
 
 Result<std::shared_ptr<storage::Directory>> DocumentCore::make(const std::string& category) {

@@ -24,10 +24,13 @@ class DocumentCore {
   const asio::any_io_executor executor;
   const Limits limits;
 
+  const std::filesystem::path& base() const noexcept { return base_; }
   Durability durability(std::optional<Durability> asked) const noexcept {
     return asked.value_or(options.durability());
   }
 
+  /// The directory of all categories; null when it is missing.
+  Result<std::shared_ptr<storage::Directory>> find_base() const;
   /// The category's directory; null when it, or one above it, is missing.
   Result<std::shared_ptr<storage::Directory>> find(const std::string& category) const;
   /// The same, made when missing. Once it has been returned, its entry in its parent, and so on up to the

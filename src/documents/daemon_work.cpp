@@ -62,11 +62,6 @@ bool is_malformed(const Error& error) noexcept {
   return error.code() == Errc::corrupt || error.code() == Errc::too_large;
 }
 
-bool has_sound_entries(const json::object& document) {
-  const json::value* const entries = document.if_contains(kFirstTurnPending);
-  return entries == nullptr || entries->is_null() || entries->is_object();
-}
-
 std::string quarantine_name(const std::string& file) {
   std::random_device random;
   char nonce[16];
@@ -86,6 +81,11 @@ std::string printed(const json::object& document) {
 }
 
 }  // namespace
+
+bool has_sound_entries(const json::object& document) noexcept {
+  const json::value* const entries = document.if_contains(kFirstTurnPending);
+  return entries == nullptr || entries->is_null() || entries->is_object();
+}
 
 Result<std::optional<DaemonFields>> read_sound_state(storage::Directory& directory, const std::string& name,
                                                      const Limits& limits) {

@@ -18,6 +18,9 @@ inline constexpr const char* kFirstTurnPending = "first_turn_pending";
 /// Null when there is none.
 json::object* pending_entries(json::object& document) noexcept;
 
+/// False when first_turn_pending is there and nothing that entries could be in.
+bool has_sound_entries(const json::object& document) noexcept;
+
 /// Drops the entries at least `ttl` old, or with an unreadable time; returns their ids.
 std::vector<std::string> drop_stale(json::object& document, TimePoint now, std::chrono::microseconds ttl);
 

@@ -14,6 +14,8 @@ class LogAccess {
                                 json::object meta, LogOptions options);
   static Async<MemoryLog> open_memory(std::shared_ptr<storage::FileSystem> files, std::filesystem::path file,
                                       LogOptions options);
+  static Async<VerifyReport> verify_memory(std::shared_ptr<storage::FileSystem> files,
+                                           std::filesystem::path file, VerifyOptions options, LogOptions log);
 };
 
 }  // namespace sessile::detail

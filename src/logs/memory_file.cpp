@@ -18,23 +18,10 @@ using storage::Directory;
 
 namespace {
 
-// Who has the lock is written beside the sidecar, not into it: with a POSIX record lock, closing any other
-// descriptor of the sidecar, as a reader of it must, would free the lock.
-std::string holder_file(const LogPlace& place) {
-  return place.name + ".holder";
-}
-
 constexpr std::uint64_t kHolderBytes = 4096;
 
 /// More than a log's padding and the frame of its last record.
 constexpr std::uint64_t kPaddingBytes = 1 << 18;
-
-/// A record is nested a few levels, whatever its content may be.
-Limits record_limits(Limits limits) {
-  limits.depth = std::max<std::uint32_t>(limits.depth, 16);
-  limits.session_bytes += kPaddingBytes;
-  return limits;
-}
 
 std::string host_name() {
   char text[HOST_NAME_MAX + 1] = {};
@@ -80,6 +67,20 @@ Error locked_error(Directory& directory, const LogPlace& place) {
 
 }  // namespace
 
+std::string holder_file(const LogPlace& place) {
+  return place.name + ".holder";
+}
+
+std::uint64_t memory_bytes_limit(const Limits& limits) noexcept {
+  return limits.session_bytes + kPaddingBytes;
+}
+
+Limits memory_record_limits(Limits limits) noexcept {
+  limits.depth = std::max<std::uint32_t>(limits.depth, 16);
+  limits.session_bytes += kPaddingBytes;
+  return limits;
+}
+
 MemoryFile::MemoryFile(const LogPlace& place, std::shared_ptr<Directory> directory,
                        std::unique_ptr<storage::LockFile> lock)
     : place_(place), directory_(std::move(directory)), lock_(std::move(lock)) {}
@@ -100,8 +101,9 @@ Result<std::unique_ptr<MemoryFile>> MemoryFile::open(const LogPlace& place) {
     return storage::system_error(lock.error(), "cannot lock the memory", **directory, place.sidecar);
   }
   std::unique_ptr<MemoryFile> file(new MemoryFile(place, *directory, std::move(*lock)));
-  file->note_holder();
   storage::sweep_temporaries(**directory, place.name);
+  storage::sweep_temporaries(**directory, holder_file(place));
+  file->note_holder();
   if (auto read = file->read(); !read) return read.error();
   return file;
 }
@@ -121,12 +123,12 @@ Result<void> MemoryFile::read() {
     return success();
   }
   const Limits& limits = place_.options.limits();
-  auto bytes = opened->read_all(limits.session_bytes + kPaddingBytes);
+  auto bytes = opened->read_all(memory_bytes_limit(limits));
   if (!bytes) return bytes.error();
   if (bytes->empty()) return log_.reset(), success();
   auto scan = storage::scan_log(*bytes);
   if (!scan) return scan.error().with_path(place_.file.native());
-  auto content = replay(scan->records, record_limits(limits));
+  auto content = replay(scan->records, memory_record_limits(limits));
   if (!content) return content.error().with_path(place_.file.native());
   // An id that was given out and may be lost is still not given out again.
   content->highest_id = std::max(content->highest_id, content_.highest_id);
@@ -210,15 +212,15 @@ Result<CompactReport> MemoryFile::compact(CommitGate& gate) {
 }
 
 Result<void> MemoryFile::replace(CommitGate& gate) {
-  auto replaced = storage::replace_log(*directory_, place_.name, tail_.seq + 1, snapshot_members(content_), 0,
+  auto replaced = storage::replace_log(*directory_, place_.name, tail_.seq + 1, snapshot_members(content_),
                                        place_.options.durability(), gate);
-  if (!replaced && replaced.error().code() != Errc::indeterminate) return replaced.error();
+  if (!replaced && replaced.error().code() != Errc::indeterminate) return replaced;
   must_replace_ = !replaced;
   name_durable_ = replaced && place_.options.durability() == Durability::power;
   // The new file is in place either way: it is the one to go on with.
   const Result<void> reopened = read();
   if (!reopened) must_read_ = true;
-  if (!replaced) return replaced.error();
+  if (!replaced) return replaced;
   return reopened;
 }
 

@@ -10,6 +10,16 @@
 
 namespace sessile::detail {
 
+/// Who has the lock is written there, beside the sidecar and not into it: with a POSIX record lock, closing
+/// any other descriptor of the sidecar, as a reader of it must, would free the lock.
+std::string holder_file(const LogPlace& place);
+
+/// The largest file that is read, its padding included.
+std::uint64_t memory_bytes_limit(const Limits& limits) noexcept;
+
+/// For reading one record, which is nested a few levels, whatever its content may be.
+Limits memory_record_limits(Limits limits) noexcept;
+
 /// Used by one thread at a time; every member blocks. Invariant: content() is what the file holds, but after
 /// an `indeterminate` write, when the file is read again before the next one.
 class MemoryFile {

@@ -154,12 +154,17 @@ std::string forget_members(MemoryId id, TimePoint at) {
   return members_of(record);
 }
 
+Result<void> apply_record(MemoryContent& content, const storage::LogRecord& record, const Limits& limits) {
+  auto value = parse_json(record.line, Origin::stored, limits);
+  if (!value) return value.error().with_offset(record.offset);
+  if (auto applied = apply(content, *value); !applied) return applied.error().with_offset(record.offset);
+  return success();
+}
+
 Result<MemoryContent> replay(const std::vector<storage::LogRecord>& records, const Limits& limits) {
   MemoryContent content;
   for (const storage::LogRecord& record : records) {
-    auto value = parse_json(record.line, Origin::stored, limits);
-    if (!value) return value.error().with_offset(record.offset);
-    if (auto applied = apply(content, *value); !applied) return applied.error().with_offset(record.offset);
+    if (auto applied = apply_record(content, record, limits); !applied) return applied.error();
   }
   return content;
 }

@@ -34,6 +34,9 @@ std::string snapshot_members(const MemoryContent& content);
 std::string add_members(const MemoryItem& item);
 std::string forget_members(MemoryId id, TimePoint at);
 
+/// Applies one record, as replay does.
+Result<void> apply_record(MemoryContent& content, const storage::LogRecord& record, const Limits& limits);
+
 /// Applies the records in their order. An item without a usable id, or of a shape we don't know, is passed
 /// over, and so is a record that is neither of ours: a tombstone without a target does no harm. Errors:
 /// corrupt, with offset(); unsupported for a newer format.

@@ -26,10 +26,7 @@ std::string_view name(SkipReason reason) noexcept {
   return "unreadable";
 }
 
-namespace {
-
-/// Sorts the values of a log into the header, turns, and what is neither.
-LoadedLog read_log(std::string_view text, const Limits& limits) {
+LoadedLog detail::read_log(std::string_view text, const Limits& limits) {
   LoadedLog log;
   bool has_meta = false;
   const auto leave_out = [&log](SkippedPart place) {
@@ -50,9 +47,11 @@ LoadedLog read_log(std::string_view text, const Limits& limits) {
     has_meta = true;
     log.meta = std::move(header->get_object());
   };
-  detail::read_json_lines(text, limits, visit, log.skipped);
+  read_json_lines(text, limits, visit, log.skipped);
   return log;
 }
+
+namespace {
 
 std::string header_line(const json::object& meta) {
   std::string line = "{\"meta\":";
@@ -123,7 +122,7 @@ Async<LoadedLog> SessionLog::State::load(std::shared_ptr<State> state) {
     const Limits& limits = place.options.limits();
     auto text = storage::read_file(**directory, place.name, limits.session_bytes);
     if (!text) return text.error();
-    return read_log(*text, limits);
+    return detail::read_log(*text, limits);
   };
   auto loaded = co_await storage::run_on(place.pool, std::move(work));
   co_return loaded;

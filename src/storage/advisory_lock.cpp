@@ -79,9 +79,10 @@ Clock::duration backoff(int attempt) {
 
 class HeldLock::State {
  public:
-  State(LockTurn turn_, std::unique_ptr<LockFile> file_, asio::any_io_executor pool_)
-      : turn(std::move(turn_)), file(std::move(file_)), pool(std::move(pool_)) {}
+  State(LockTurn turn_, LockWatch watch_, std::unique_ptr<LockFile> file_, asio::any_io_executor pool_)
+      : turn(std::move(turn_)), watch(std::move(watch_)), file(std::move(file_)), pool(std::move(pool_)) {}
   LockTurn turn;
+  LockWatch watch;                 // after `turn`: tells when the lock is free, before the next one has it
   std::unique_ptr<LockFile> file;  // after `turn`: freed before the next in the queue tries
   asio::any_io_executor pool;
 
@@ -190,13 +191,16 @@ Async<void> AdvisoryLock::wait_for_release(const LockTurn& turn, Deadline deadli
 }
 
 Async<HeldLock> AdvisoryLock::acquire(Deadline deadline) {
+  LockWatch watch(options_.observer(), sidecar_);
   auto turn = co_await enter_queue(deadline);
   if (!turn) co_return turn.error();
   for (int attempt = 0;; ++attempt) {
     auto lock = co_await run_on(pool_, [this](CommitGate&) { return try_kernel_lock(); });
     if (!lock) co_return lock.error();
     if (*lock) {
-      co_return HeldLock(std::make_unique<HeldLock::State>(std::move(*turn), std::move(*lock), pool_));
+      watch.acquired();
+      co_return HeldLock(
+          std::make_unique<HeldLock::State>(std::move(*turn), std::move(watch), std::move(*lock), pool_));
     }
     auto waited = co_await wait_for_release(*turn, deadline, attempt);
     if (!waited) co_return waited.error();

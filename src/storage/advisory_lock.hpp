@@ -3,6 +3,7 @@
 
 #include "storage/file_system.hpp"
 #include "storage/io_pool.hpp"
+#include "storage/lock_watch.hpp"
 
 #include <sessile/lock_options.hpp>
 #include <sessile/result.hpp>
@@ -96,17 +97,20 @@ class AdvisoryLock {
 
 template <class T, class Work>
 Async<T> AdvisoryLock::run_locked(Deadline deadline, Work work) {
+  LockWatch watch(options_.observer(), sidecar_);
   auto turn = co_await enter_queue(deadline);
   if (!turn) co_return turn.error();
   for (int attempt = 0;; ++attempt) {
     // Empty: another process holds the lock.
     std::optional<Result<T>> outcome =
-        co_await run_on(pool_, [this, &work, &turn](CommitGate& gate) -> std::optional<Result<T>> {
+        co_await run_on(pool_, [this, &work, &turn, &watch](CommitGate& gate) -> std::optional<Result<T>> {
           auto lock = try_kernel_lock();
           if (!lock) return Result<T>(lock.error());
           if (!*lock) return std::nullopt;
+          watch.acquired();
           std::optional<Result<T>> result(work(gate));
           lock->reset();
+          watch.freed();
           [[maybe_unused]] const LockTurn finished = std::move(*turn);
           return result;
         });

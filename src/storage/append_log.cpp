@@ -52,9 +52,7 @@ std::uint32_t checksum_of_ending(std::string bytes, std::uint64_t size, std::str
   return checksum(bytes.append(beginning));
 }
 
-std::string poison_mark(const std::string& name) {
-  return name + ".poisoned";
-}
+constexpr std::string_view kPoisonMark = ".poisoned";
 
 /// The poisoned logs of this process: for when the mark cannot be written either.
 class Poisoned {
@@ -86,14 +84,14 @@ Poisoned& poisoned() {
 bool is_poisoned(Directory& directory, const std::string& name) {
   if (poisoned().contains({directory.identity(), name})) return true;
   // Whatever keeps the mark from being seen must not let a poisoned log pass for a good one.
-  auto mark = directory.info(poison_mark(name));
+  auto mark = directory.info(poison_mark_of(name));
   return mark.has_value() || mark.error() != boost::system::errc::no_such_file_or_directory;
 }
 
 void clear_poison(Directory& directory, const std::string& name) {
   // A mark that stays behind costs one more replacement, no data.
   const bool known = poisoned().remove({directory.identity(), name});
-  if (known || directory.info(poison_mark(name))) (void)directory.remove(poison_mark(name));
+  if (known || directory.info(poison_mark_of(name))) (void)directory.remove(poison_mark_of(name));
 }
 
 }  // namespace
@@ -102,7 +100,16 @@ std::uint32_t checksum_of_ending(std::string_view line) {
   const std::size_t size = std::min<std::size_t>(line.size(), kEndingBytes);
   const bool whole = size == line.size();
   return checksum_of_ending(std::string(line.substr(line.size() - size)), size,
-                            whole ? std::string_view() : line.substr(0, kBeginningBytes));
+                                            whole ? std::string_view() : line.substr(0, kBeginningBytes));
+}
+
+std::string poison_mark_of(std::string_view name) {
+  return std::string(name).append(kPoisonMark);
+}
+
+std::optional<std::string> name_of_poison_mark(std::string_view entry) {
+  if (!entry.ends_with(kPoisonMark) || entry.size() == kPoisonMark.size()) return std::nullopt;
+  return std::string(entry.substr(0, entry.size() - kPoisonMark.size()));
 }
 
 AppendLog::AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file)
@@ -361,11 +368,11 @@ Error AppendLog::corrupt(std::string_view detail, std::uint64_t offset) const {
 
 Error AppendLog::poison(boost::system::error_code cause, std::string_view what) const {
   poisoned().add({directory_->identity(), name_});
-  (void)directory_->open_file(poison_mark(name_), OpenMode::create_exclusive);
+  (void)directory_->open_file(poison_mark_of(name_), OpenMode::create_exclusive);
   return Error(Errc::indeterminate, what).with_path((directory_->path() / name_).native()).with_cause(cause);
 }
 
-Result<LogTail> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
+Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
                             std::string_view members, std::uint64_t room, Durability durability,
                             CommitGate& gate) {
   std::string content = frame_record(seq, members);
@@ -382,11 +389,27 @@ Result<LogTail> replace_log(Directory& directory, const std::string& name, std::
   return tail;
 }
 
+Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                         std::string_view members, Durability durability, CommitGate& gate) {
+  auto renewed = renew_log(directory, name, seq, members, 0, durability, gate);
+  if (!renewed) return renewed.error();
+  return success();
+}
+
 Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,
                         CommitGate& gate) {
   auto removed = remove_file(directory, name, durability, gate);
   if (removed || removed.error().code() == Errc::indeterminate) clear_poison(directory, name);
   return removed;
+}
+
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end) {
+  auto log = directory.open_file(name, OpenMode::read_write);
+  if (!log) return system_error(log.error(), "cannot open the log", directory, name);
+  auto done = (*log)->truncate(end);
+  if (done) done = (*log)->sync_data();
+  if (done) return success();
+  return system_error(done.error(), "cannot cut the log", directory, name);
 }
 
 }  // namespace sessile::storage

@@ -136,12 +136,24 @@ class AppendLog {
   FileInfo info_;  // what look() saw last
 };
 
-/// Makes or replaces the log with one whose only record has number `seq`, padded to `room` bytes where that
-/// is more; as replace_file, whose errors these are. With Durability::process neither the file nor the
-/// directory is synced. Precondition: as open_to_write. A log that is not poisoned any more is unmarked.
-Result<LogTail> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                            std::string_view members, std::uint64_t room, Durability durability,
-                            CommitGate& gate);
+/// Makes or replaces the log with one whose only record has number `seq`; as replace_file, whose errors these
+/// are. With Durability::process neither the file nor the directory is synced. Precondition: as
+/// open_to_write. A log that is not poisoned any more is unmarked.
+Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                         std::string_view members, Durability durability, CommitGate& gate);
+/// The same, padded to `room` bytes where that is more; returns the new log's tail.
+Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                          std::string_view members, std::uint64_t room, Durability durability,
+                          CommitGate& gate);
+
+/// Cuts the log at `end`, behind its last whole record, and syncs it. Precondition: as open_to_write. Errors:
+/// io.
+Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end);
+
+/// The mark that says of the log `name` that a sync failed.
+std::string poison_mark_of(std::string_view name);
+/// The log that `entry` is the mark of; empty when it is none.
+std::optional<std::string> name_of_poison_mark(std::string_view entry);
 
 /// Unlinks the log, as remove_file does, and its mark. Precondition: as open_to_write.
 Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,

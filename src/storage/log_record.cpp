@@ -213,4 +213,29 @@ Result<LogScan> scan_log(std::string_view bytes) {
   return judge_tail(std::move(scan), bytes);
 }
 
+LogSalvage salvage_log(std::string_view bytes) {
+  LogSalvage salvage;
+  bool gap = true;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t line_end = std::min(bytes.find('\n', at), bytes.size());
+    std::string_view rest = bytes.substr(at, line_end - at);
+    while (!rest.empty()) {
+      auto record = check_record(rest);
+      if (!record) record = check_glued(rest);
+      if (!record) break;
+      record->offset = line_end - rest.size();
+      if (gap || record->seq != salvage.runs.back().back().seq + 1) salvage.runs.emplace_back();
+      gap = false;
+      salvage.runs.back().push_back(*record);
+      rest.remove_prefix(record->line.size());
+    }
+    if (!rest.empty()) {
+      gap = true;
+      ++salvage.lost;
+    }
+    at = line_end + 1;
+  }
+  return salvage;
+}
+
 }  // namespace sessile::storage

@@ -75,4 +75,17 @@ class LogScan {
 /// reported, its last record included.
 Result<LogScan> scan_log(std::string_view bytes);
 
+/// What can still be read of a damaged log.
+class LogSalvage {
+ public:
+  LogSalvage() noexcept {}
+  /// The records that check out, in the order of the file; each run without a gap in bytes or numbers.
+  std::vector<std::vector<LogRecord>> runs;
+  std::uint64_t lost = 0;  ///< lines that hold no record, or only behind one
+};
+
+/// Reads the records that begin a line, or follow another on it. What only looks like one inside of a damaged
+/// line is not believed: it may be part of what a session says.
+LogSalvage salvage_log(std::string_view bytes);
+
 }  // namespace sessile::storage

@@ -243,12 +243,12 @@ TEST_CASE("O10 since gives the sessions updated at the cutoff or later, loading 
     place.clock->advance(1h);
     run(create(store, conversation("new"))).value();
     const int loads = place.loads->load();
-    const auto found = run(since(store, cutoff)).value();
+    const auto found = run(since(store, cutoff)).value().items;
     REQUIRE(found.size() == 2);
     CHECK(found[0].id == SessionId("new"));
     CHECK(found[1].id == SessionId("at the cutoff"));
     CHECK(place.loads->load() == loads);
-    CHECK(run(since(store, place.clock->now() + 1us)).value().empty());
+    CHECK(run(since(store, place.clock->now() + 1us)).value().items.empty());
   });
 }
 

@@ -3,6 +3,7 @@
 #include "backends/json_directory/factory.hpp"
 #include "storage/faulty_file_system.hpp"
 #include "support/run.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <sessile/sessile.hpp>
 
@@ -28,10 +29,10 @@ StorePtr open_json_directory(std::shared_ptr<storage::FileSystem> files, std::fi
 /// Bytes read by one listing, by a handle that has not seen the files before, of sessions with so many bytes
 /// of messages each.
 std::uint64_t bytes_of_listing(Open* open_store_on, std::size_t message_bytes) {
-  const storage::testing::TemporaryDirectory place;
+  const sessile::testing::TemporaryDirectory place;
   auto faults = std::make_shared<storage::testing::Faults>();
   const auto files = std::make_shared<storage::testing::FaultyFileSystem>(faults);
-  const auto open = [&] { return open_store_on(files, place.path); };
+  const auto open = [&] { return open_store_on(files, place.path()); };
   const auto writer = open();
   for (int i = 0; i < kSessions; ++i) {
     Session session("session-" + std::to_string(i));

@@ -1,4 +1,5 @@
 #include "faulty_file_system.hpp"
+#include "support/temporary_directory.hpp"
 
 #include "storage/append_log.hpp"
 
@@ -39,14 +40,14 @@ using Numbers = std::vector<std::uint64_t>;
 /// A log in a directory whose calls can be failed.
 class Fixture {
  public:
-  Fixture() : directory(*testing::FaultyFileSystem(faults).open_directory(place.path)) {}
+  Fixture() : directory(*testing::FaultyFileSystem(faults).open_directory(place.path())) {}
 
   std::string content() const {
-    std::ifstream in(place.path / "log", std::ios::binary);
+    std::ifstream in(place.path() / "log", std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
   }
   void put(const std::string& bytes) const {
-    std::ofstream(place.path / "log", std::ios::binary | std::ios::trunc) << bytes;
+    std::ofstream(place.path() / "log", std::ios::binary | std::ios::trunc) << bytes;
   }
   Result<void> append(const std::string& text, Durability durability = Durability::power) {
     CommitGate gate;
@@ -58,9 +59,7 @@ class Fixture {
   }
   Result<void> replace(std::uint64_t seq, const std::string& text) {
     CommitGate gate;
-    auto replaced = replace_log(*directory, "log", seq, text, 0, Durability::power, gate);
-    if (!replaced) return replaced.error();
-    return success();
+    return replace_log(*directory, "log", seq, text, Durability::power, gate);
   }
   bool poisoned() { return AppendLog::open_to_write(*directory, "log").value().must_be_replaced(); }
   Numbers numbers() const {
@@ -68,7 +67,7 @@ class Fixture {
     return sequence(scan_log(bytes).value());
   }
 
-  testing::TemporaryDirectory place;
+  sessile::testing::TemporaryDirectory place;
   std::shared_ptr<Faults> faults = std::make_shared<Faults>();
   std::shared_ptr<Directory> directory;
 };
@@ -354,12 +353,12 @@ TEST_CASE("After a failed sync the log must be replaced, and says so to every pr
   const auto unknown = f.append(members(1));
   CHECK(unknown.error().code() == Errc::indeterminate);
   CHECK(unknown.error().cause() == os_error(errc::io_error));
-  CHECK(std::filesystem::exists(f.place.path / "log.poisoned"));
+  CHECK(std::filesystem::exists(f.place.path() / "log.poisoned"));
   f.faults->before = nullptr;
   CHECK(f.poisoned());
   REQUIRE(f.replace(3, members(2)));
   CHECK_FALSE(f.poisoned());
-  CHECK_FALSE(std::filesystem::exists(f.place.path / "log.poisoned"));
+  CHECK_FALSE(std::filesystem::exists(f.place.path() / "log.poisoned"));
   CHECK(f.numbers() == Numbers{3});
 }
 
@@ -370,7 +369,7 @@ TEST_CASE("The mark of a poisoned log need not be writable to warn its own proce
     return call == "sync" || call == "create" ? os_error(errc::io_error) : boost::system::error_code();
   };
   CHECK(f.append(members(1)).error().code() == Errc::indeterminate);
-  CHECK_FALSE(std::filesystem::exists(f.place.path / "log.poisoned"));
+  CHECK_FALSE(std::filesystem::exists(f.place.path() / "log.poisoned"));
   CHECK(f.poisoned());
 }
 

@@ -3,8 +3,6 @@
 
 #include "storage/file_system.hpp"
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -130,22 +128,6 @@ class FaultyFileSystem final : public FileSystem {
 
  private:
   std::shared_ptr<Faults> faults_;
-};
-
-/// A directory that is removed with all in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sessile-test-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  std::filesystem::path path;
 };
 
 }  // namespace sessile::storage::testing

@@ -217,28 +217,6 @@ TEST_CASE("Writes that promise less sync nothing, and a later one or flush makes
   }
 }
 
-TEST_CASE("A lost or wrong index is made anew from the logs") {
-  Fixture f;
-  for (int i = 0; i < 5; ++i)
-    REQUIRE(f.save(conversation("s" + std::to_string(i), i < 3 ? "a" : "b", 1)));
-  std::filesystem::remove(f.root() / "agents" / "a" / "s0");
-  std::filesystem::remove_all(f.root() / "agents" / "b");
-  std::ofstream(f.root() / "agents" / "a" / "s4");
-  std::ofstream(f.root() / "agents" / "a" / "gone");
-  std::ofstream(f.root() / "sessions" / "s1.jsonl.tmp.1234.0123456789abcdef");
-  CHECK(f.list_agent("a").items.size() == 2);
-  Layout layout(storage::real_file_system(), f.root(), MissingPlace::refuse);
-  const auto repair = rebuild_index(*layout.open_to_write().value(), LockPrimitive::automatic, Limits());
-  REQUIRE(repair);
-  CHECK(repair->added == 3);
-  CHECK(repair->dropped == 2);
-  CHECK(repair->busy == 0);
-  CHECK(repair->unreadable.empty());
-  CHECK(f.list_agent("a").items.size() == 3);
-  CHECK(f.list_agent("b").items.size() == 2);
-  CHECK_FALSE(std::filesystem::exists(f.root() / "sessions" / "s1.jsonl.tmp.1234.0123456789abcdef"));
-}
-
 constexpr int kProcesses = 4;
 constexpr int kAppends = 100;
 

@@ -3,6 +3,7 @@
 
 #include "backends/json_directory/factory.hpp"
 #include "faulty_file_system.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <sessile/backend.hpp>
 #include <sessile/blocking.hpp>
@@ -29,7 +30,7 @@ class Fixture {
                 .value();
   }
 
-  std::filesystem::path root() const { return place.path / "store"; }
+  std::filesystem::path root() const { return place.path() / "store"; }
   std::filesystem::path log(const std::string& name) const { return root() / "sessions" / (name + ".jsonl"); }
   std::string content(const std::string& name) const {
     std::ifstream in(log(name), std::ios::binary);
@@ -53,7 +54,7 @@ class Fixture {
   Page<SessionSummary> list(ListQuery query = ListQuery()) { return blocking::list(*store, query).value(); }
   Page<SessionSummary> list_agent(const std::string& agent) { return list(ListQuery().agent(agent)); }
 
-  storage::testing::TemporaryDirectory place;
+  sessile::testing::TemporaryDirectory place;
   std::shared_ptr<Faults> faults = std::make_shared<Faults>();
   std::shared_ptr<SessionStore> store;
 };

@@ -16,23 +16,12 @@ extern char** environ;
 
 namespace sessile::test {
 
-Scratch::Scratch() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "sessile-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  path_ = pattern;
-}
-
-Scratch::~Scratch() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 std::shared_ptr<storage::Directory> Scratch::open() const {
-  return storage::real_file_system()->open_directory(path_).value();
+  return storage::real_file_system()->open_directory(path()).value();
 }
 
 std::shared_ptr<storage::Directory> Scratch::make(std::string_view name) const {
-  return storage::open_or_make_directory(*storage::real_file_system(), path_ / name).value();
+  return storage::open_or_make_directory(*storage::real_file_system(), path() / name).value();
 }
 
 std::vector<std::string> Scratch::names(const std::filesystem::path& path) {
@@ -66,14 +55,6 @@ std::size_t open_descriptors() {
 Umask::Umask(unsigned mask) : before_(::umask(mask)) {}
 Umask::~Umask() {
   ::umask(before_);
-}
-
-void run(asio::awaitable<void> body) {
-  asio::io_context context;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr failure) { thrown = failure; });
-  context.run();
-  if (thrown) std::rethrow_exception(thrown);
 }
 
 Holder::Holder(const std::filesystem::path& directory, std::string_view sidecar, std::string_view primitive) {

@@ -2,15 +2,11 @@
 #pragma once
 
 #include "storage/file_system.hpp"
-
-#include <sessile/result.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include "support/run.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <csignal>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,23 +14,14 @@
 namespace sessile::test {
 
 /// A directory of its own, removed with all that is in it.
-class Scratch {
+class Scratch : public testing::TemporaryDirectory {
  public:
-  Scratch();
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  const std::filesystem::path& path() const noexcept { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+  std::filesystem::path operator/(std::string_view name) const { return path() / name; }
   std::shared_ptr<storage::Directory> open() const;
   std::shared_ptr<storage::Directory> make(std::string_view name) const;
   /// The names in `path`, sorted.
   static std::vector<std::string> names(const std::filesystem::path& path);
-  std::vector<std::string> names() const { return names(path_); }
-
- private:
-  std::filesystem::path path_;
+  std::vector<std::string> names() const { return names(path()); }
 };
 
 void write(const std::filesystem::path& path, std::string_view content);
@@ -55,22 +42,7 @@ class Umask {
   unsigned before_;
 };
 
-/// Runs a coroutine to its end on this thread; what it throws is thrown here.
-template <class T>
-T run(asio::awaitable<T> body) {
-  asio::io_context context;
-  std::optional<T> outcome;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr failure, T value) {
-    thrown = failure;
-    outcome.emplace(std::move(value));
-  });
-  context.run();
-  if (thrown) std::rethrow_exception(thrown);
-  return std::move(*outcome);
-}
-
-void run(asio::awaitable<void> body);
+using testing::run;
 
 /// A process that tries once to lock a sidecar and then keeps what it has until release() or its end.
 class Holder {

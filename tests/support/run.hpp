@@ -13,19 +13,27 @@
 
 namespace sessile::testing {
 
-/// Runs `operation` to its end on this thread; what it throws is thrown here.
+/// Runs `body` to its end on this thread; what it throws is thrown here.
 template <class T>
-Result<T> run(Async<T> operation) {
+T run(asio::awaitable<T> body) {
   asio::io_context context(1);
-  std::optional<Result<T>> outcome;
+  std::optional<T> outcome;
   std::exception_ptr failure;
-  asio::co_spawn(context, std::move(operation), [&](std::exception_ptr thrown, Result<T> result) {
+  asio::co_spawn(context, std::move(body), [&](std::exception_ptr thrown, T value) {
     failure = thrown;
-    outcome.emplace(std::move(result));
+    outcome.emplace(std::move(value));
   });
   context.run();
   if (failure) std::rethrow_exception(failure);
   return std::move(*outcome);
+}
+
+inline void run(asio::awaitable<void> body) {
+  asio::io_context context(1);
+  std::exception_ptr failure;
+  asio::co_spawn(context, std::move(body), [&](std::exception_ptr thrown) { failure = thrown; });
+  context.run();
+  if (failure) std::rethrow_exception(failure);
 }
 
 /// Stands still until it is moved. Thread-safe.

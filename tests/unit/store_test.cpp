@@ -1,5 +1,7 @@
 // The contract's machinery: call shapes, cancellation, tokens, blocking, opening. What every store must do is
 // in the conformance suite; this is about the base class and the functions around it.
+#include "support/run.hpp"
+
 #include <sessile/sessile.hpp>
 
 #include <doctest/doctest.h>
@@ -11,34 +13,12 @@
 
 using namespace sessile;
 using namespace std::chrono_literals;
+using sessile::testing::run;
 
 namespace {
 
 StorePtr memory(OpenOptions options = OpenOptions()) {
   return open_store("memory:", std::move(options)).value();
-}
-
-/// Runs a coroutine to its end on this thread; what it throws fails the test.
-template <class T>
-T run(asio::awaitable<T> body) {
-  asio::io_context context;
-  std::optional<T> outcome;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr e, T value) {
-    thrown = e;
-    outcome.emplace(std::move(value));
-  });
-  context.run();
-  if (thrown) std::rethrow_exception(thrown);
-  return std::move(*outcome);
-}
-
-void run(asio::awaitable<void> body) {
-  asio::io_context context;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr e) { thrown = e; });
-  context.run();
-  if (thrown) std::rethrow_exception(thrown);
 }
 
 /// A store that waits before its commit point, and counts what happened on either side of it.
@@ -124,12 +104,21 @@ asio::awaitable<void> every_call_shape(StorePtr store) {
   CHECK((co_await exists(store, "a")).value());
   CHECK((co_await fork(store, "a", "f")).value()->parent_id == SessionId("a"));
   CHECK((co_await move_to_project(store, "f", "p")).value()->project_id == "p");
-  CHECK((co_await since(store, TimePoint(0us))).value().size() == 3);
+  CHECK((co_await since(store, TimePoint(0us))).value().items.size() == 3);
   (co_await create(store, Session("n"))).value();
   (co_await store->close()).value();
 }
 
 }  // namespace
+
+TEST_CASE("A message's text may be a literal, a standard string or a view of one") {
+  const std::string text = "hi there";
+  const Message message("user", text);
+  CHECK(message == Message("user", "hi there"));
+  CHECK(message == Message("user", std::string_view(text)));
+  CHECK(message.content == json::value(json::string(text)));
+  CHECK(Session("a").add_message("user", text).messages.front() == message);
+}
 
 TEST_CASE("Every documented call shape works inside co_await") {
   run(every_call_shape(memory()));

@@ -1,0 +1,343 @@
+#include "verify.hpp"
+
+#include "session_log.hpp"
+#include "storage/append_log.hpp"
+#include "storage/quarantine.hpp"
+#include "storage/replace_file.hpp"
+#include "store.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace sessile::json_directory {
+
+using storage::AppendLog;
+using storage::CommitGate;
+using storage::conclude;
+using storage::Directory;
+using storage::FileKind;
+using storage::run_on;
+
+namespace {
+
+/// How many records at the end of a log are given up, one by one, when what they add up to is no session.
+constexpr int kMostDropped = 64;
+
+std::string path_of(const Directory& directory, const std::string& file) {
+  return (directory.path() / file).string();
+}
+
+std::string key_of(const std::string& name) {
+  return id_of_file_name(name).value_or(name);
+}
+
+/// What a log adds up to, and where its records end.
+class ReadLog {
+ public:
+  ReadLog() {}
+  Replayed state;
+  std::uint64_t end = 0;
+  bool torn = false;
+  bool poisoned = false;
+};
+
+Result<ReadLog> read_log(Directory& sessions, const std::string& file, const Limits& limits) {
+  auto log = AppendLog::open_to_read(sessions, file);
+  if (!log) return log.error();
+  auto bytes = log->read_all(log_bytes_limit(limits));
+  if (!bytes) return bytes.error();
+  auto scan = storage::scan_log(*bytes);
+  if (!scan) return scan.error();
+  auto state = replay(*scan, limits);
+  if (!state) return state.error();
+  if (log_name(state->summary.id) != file) {
+    return Error(Errc::corrupt, "the log is another session's").with_offset(0);
+  }
+  ReadLog read;
+  read.state = std::move(*state);
+  read.end = scan->end;
+  read.torn = scan->torn;
+  read.poisoned = log->must_be_replaced();
+  return read;
+}
+
+/// The latest state that the readable records of `file` add up to: that of the last run of them with a
+/// snapshot. Empty when there is none.
+std::optional<Replayed> latest_state(const storage::LogSalvage& salvage, const std::string& file,
+                                     const Limits& limits) {
+  for (auto run = salvage.runs.rbegin(); run != salvage.runs.rend(); ++run) {
+    storage::LogScan scan;
+    scan.records = *run;
+    for (int dropped = 0; dropped < kMostDropped && !scan.records.empty(); ++dropped) {
+      auto state = replay(scan, limits);
+      if (state && log_name(state->summary.id) == file) return std::move(*state);
+      scan.records.pop_back();
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+class Verification::Contents {
+ public:
+  std::set<std::string> logs;
+  std::set<std::string> marks;        // logs of which a sync failed
+  std::set<std::string> temporaries;  // logs that have such files
+};
+
+Async<Verification::Entries> Verification::list(std::shared_ptr<Directory> directory) {
+  co_return co_await run_on(run_.pool(), [&directory](CommitGate&) -> Result<Entries> {
+    auto listed = directory->list();
+    if (listed) return std::move(*listed);
+    return storage::system_error(listed.error(), "cannot list the directory", *directory, "");
+  });
+}
+
+Verification::Contents Verification::sort(const Entries& entries) {
+  Contents contents;
+  for (const auto& entry : entries) {
+    const auto log = name_of_log(entry.name);
+    const auto marked = storage::name_of_poison_mark(entry.name);
+    const auto written = storage::name_of_temporary(entry.name);
+    const auto name = log      ? log
+                      : marked ? name_of_log(*marked)
+                               : (written ? name_of_log(*written) : std::nullopt);
+    if (!name) continue;
+    if (entry.kind != FileKind::regular) {
+      run_.note(storage::wrong_type(*place_.sessions, entry.name));
+    } else {
+      (log ? contents.logs : marked ? contents.marks : contents.temporaries).insert(*name);
+    }
+  }
+  return contents;
+}
+
+Async<VerifyReport> Verification::run() {
+  auto entries = co_await list(place_.sessions);
+  if (!entries) co_return entries.error();
+  const Contents contents = sort(*entries);
+  run_.expect(contents.logs.size());
+  for (const std::string& name : contents.logs) {
+    if (auto done = co_await check_session(name); !done) co_return done.error();
+  }
+  for (const std::string& name : contents.marks) {
+    if (auto done = co_await check_mark(name); !done) co_return done.error();
+  }
+  for (const std::string& name : contents.temporaries) {
+    const std::string file = name + std::string(kLogExtension);
+    auto swept = co_await run_.sweep(place_.sessions, file, place_.locks, name + ".lock");
+    if (!swept) co_return swept.error();
+  }
+  if (place_.agents) {
+    if (auto done = co_await check_agents(); !done) co_return done.error();
+  }
+  co_return run_.finish();
+}
+
+Async<void> Verification::check_session(std::string name) {
+  auto look_log = [this, &name](bool repair) { return look_at_log(name, repair); };
+  auto found = co_await run_.look(place_.locks, name + ".lock", look_log);
+  if (!found) co_return found.error();
+  run_.note(std::move(*found));
+  auto look_entry = [this, &name](bool repair) { return look_at_entry(name, repair); };
+  auto entry = co_await run_.look(place_.locks, name + ".lock", look_entry);
+  if (!entry) co_return entry.error();
+  run_.note(std::move(*entry));
+  run_.checked();
+  co_return success();
+}
+
+Verification::Findings Verification::look_at_log(const std::string& name, bool repair) {
+  const std::string file = name + std::string(kLogExtension);
+  agents_.erase(name);
+  auto read = read_log(*place_.sessions, file, limits_);
+  if (!read && read.error().code() == Errc::not_found) return {};
+  Finding finding;
+  if (!read) {
+    finding = Finding(read.error(), path_of(*place_.sessions, file));
+    if (repair && finding.kind == FindingKind::corrupt) conclude(finding, salvage(file, finding));
+  } else {
+    agents_[name] = file_name(read->state.summary.agent_id.str());
+    if (!read->torn && !read->poisoned) return {};
+    finding.path = path_of(*place_.sessions, file);
+    finding.kind = read->torn ? FindingKind::torn : FindingKind::unsynced;
+    finding.detail = read->torn ? "the last record was not written whole" : "a sync of the log failed";
+    if (read->torn) finding.offset = read->end;
+    if (repair) {
+      Result<void> done = read->torn ? cut(file, finding) : success();
+      if (done && read->poisoned) done = settle(file);
+      conclude(finding, done);
+    }
+  }
+  finding.key = key_of(name);
+  return {std::move(finding)};
+}
+
+/// Takes off the last record, which was not written whole.
+Result<void> Verification::cut(const std::string& file, Finding& finding) {
+  auto copied = storage::Quarantine(*place_.root).copy(*place_.sessions, file, *finding.offset, finding);
+  if (!copied) return copied;
+  return storage::cut_log(*place_.sessions, file, *finding.offset);
+}
+
+Result<void> Verification::settle(const std::string& file) {
+  auto summary = read_summary(*place_.sessions, file, limits_);
+  if (!summary) return summary.error();
+  return SessionWriter(place_, summary->id, stamper_, limits_).settle();
+}
+
+Result<void> Verification::salvage(const std::string& file, Finding& finding) {
+  auto bytes = storage::read_file(*place_.sessions, file, log_bytes_limit(limits_));
+  if (!bytes) return bytes.error();
+  auto copied = storage::Quarantine(*place_.root).copy(*place_.sessions, file, 0, finding);
+  if (!copied) return copied;
+  CommitGate gate;
+  const auto salvage = storage::salvage_log(*bytes);
+  auto latest = latest_state(salvage, file, limits_);
+  if (!latest) return storage::remove_log(*place_.sessions, file, Durability::power, gate);
+  Session& session = latest->stored.session;
+  const StoredState stored(session.revision, session.created_at, session.updated_at);
+  Written written = stamper_.next(stored, session, Times::stamp);
+  // Above every revision that may have been acknowledged in what is lost, as after a removal.
+  const auto now = static_cast<Revision>(stamper_.now().time_since_epoch().count());
+  written.revision = std::max(written.revision + salvage.lost, now);
+  const std::uint64_t bytes_stored = session.stored_bytes;
+  Session next = stamped(std::move(session), written);
+  next.stored_bytes = bytes_stored;
+  const std::uint64_t seq = salvage.runs.back().back().seq + salvage.lost + 1;
+  RecordHead head;
+  head.summary = summarize(next);
+  head.unsettled = true;
+  head.synced = true;
+  return storage::replace_log(*place_.sessions, file, seq,
+                              encode_snapshot(head, next, latest->stored.appends), Durability::power, gate);
+}
+
+Verification::Findings Verification::look_at_entry(const std::string& name, bool repair) {
+  const std::string file = name + std::string(kLogExtension);
+  auto summary = read_summary(*place_.sessions, file, limits_);
+  if (!summary) return {};  // its log was told of
+  const std::string agent = file_name(summary->agent_id.str());
+  agents_[name] = agent;
+  if (place_.agents) {
+    auto entries = place_.agents->open_directory(agent);
+    if (entries && (*entries)->info(name)) return {};
+  }
+  Finding finding(FindingKind::missing_entry, (place_.root->path() / "agents" / agent / name).string());
+  finding.key = summary->id.str();
+  finding.detail = "the index of its agent lacks the session";
+  if (repair) conclude(finding, place_.add_to_index(summary->agent_id, name, Durability::power));
+  return {std::move(finding)};
+}
+
+Async<void> Verification::check_mark(std::string name) {
+  auto look_at = [this, &name](bool repair) { return look_at_mark(name, repair); };
+  auto found = co_await run_.look(place_.locks, name + ".lock", look_at);
+  if (!found) co_return found.error();
+  run_.note(std::move(*found));
+  co_return success();
+}
+
+Verification::Findings Verification::look_at_mark(const std::string& name, bool repair) {
+  const std::string file = name + std::string(kLogExtension);
+  const std::string mark = storage::poison_mark_of(file);
+  // A log that is there was told of with its mark.
+  if (place_.sessions->info(file) || !place_.sessions->info(mark)) return {};
+  Finding finding(FindingKind::leftover, path_of(*place_.sessions, mark));
+  finding.detail = "a mark of a log that is gone";
+  if (repair) {
+    CommitGate gate;
+    conclude(finding, storage::remove_file(*place_.sessions, mark, Durability::process, gate));
+  }
+  return {std::move(finding)};
+}
+
+Async<void> Verification::check_agents() {
+  auto agents = co_await list(place_.agents);
+  if (!agents) co_return agents.error();
+  for (const auto& agent : *agents) {
+    if (agent.kind != FileKind::directory) {
+      run_.note(storage::wrong_type(*place_.agents, agent.name));
+      continue;
+    }
+    if (auto done = co_await check_agent(agent.name); !done) co_return done.error();
+  }
+  co_return success();
+}
+
+Async<void> Verification::check_agent(std::string agent) {
+  using Opened = std::shared_ptr<Directory>;
+  auto entries = co_await run_on(run_.pool(), [this, &agent](CommitGate&) -> Result<Opened> {
+    auto opened = place_.agents->open_directory(agent);
+    if (opened) return std::move(*opened);
+    return storage::system_error(opened.error(), "cannot open the index", *place_.agents, agent);
+  });
+  if (!entries) {
+    run_.note(Finding(entries.error(), path_of(*place_.agents, agent)));
+    co_return success();
+  }
+  auto listed = co_await list(*entries);
+  if (!listed) co_return listed.error();
+  for (const auto& entry : *listed) {
+    const auto known = agents_.find(entry.name);
+    if (entry.kind != FileKind::regular) {
+      run_.note(storage::wrong_type(**entries, entry.name));
+    } else if (known == agents_.end() || known->second != agent) {
+      auto look_at = [this, &entries, &entry](bool repair) {
+        return look_for_session(**entries, entry.name, repair);
+      };
+      auto found = co_await run_.look(place_.locks, entry.name + ".lock", look_at);
+      if (!found) co_return found.error();
+      run_.note(std::move(*found));
+    }
+  }
+  co_return success();
+}
+
+Verification::Findings Verification::look_for_session(Directory& entries, const std::string& name,
+                                                      bool repair) {
+  auto summary = read_summary(*place_.sessions, name + std::string(kLogExtension), limits_);
+  const bool gone = !summary && summary.error().code() == Errc::not_found;
+  const bool moved = summary && file_name(summary->agent_id.str()) != entries.path().filename().string();
+  if (!gone && !moved) return {};
+  if (!entries.info(name)) return {};
+  Finding finding(FindingKind::stale_entry, path_of(entries, name));
+  finding.key = key_of(name);
+  finding.detail =
+      gone ? "the session of this entry is gone" : "the session of this entry is another agent's";
+  if (repair) {
+    CommitGate gate;
+    conclude(finding, storage::remove_file(entries, name, Durability::process, gate));
+  }
+  return {std::move(finding)};
+}
+
+Async<VerifyReport> JsonDirectoryStore::do_verify(VerifyOptions options) {
+  const bool repairs = options.repairs();
+  VerifyReport early;
+  auto open = [this, repairs, &early](CommitGate&) -> Result<PlacePtr> {
+    auto place = layout_.open_to_read();
+    if (!place && place.error().code() != Errc::unavailable && !place.error().path().empty()) {
+      Finding finding(place.error(), place.error().path());
+      if (repairs && finding.kind == FindingKind::corrupt) conclude(finding, layout_.renew_marker(finding));
+      early.findings.push_back(finding);
+      if (!finding.repaired) return PlacePtr();
+      place = layout_.open_to_read();
+    }
+    if (!place || !*place || !repairs) return place;
+    return layout_.open_to_write();
+  };
+  auto place = co_await run_on(get_executor(), std::move(open));
+  if (!place) co_return place.error();
+  if (!*place) co_return early;
+  const bool may_lock = this->options().access() == Access::read_write;
+  Verification verification(**place, stamper_, limits(),
+                            storage::VerifyRun(std::move(options), lock_, may_lock, get_executor()));
+  auto report = co_await verification.run();
+  if (report) early.add(std::move(*report));
+  if (!report) co_return report;
+  co_return early;
+}
+
+}  // namespace sessile::json_directory

@@ -1,0 +1,174 @@
+#include "pool.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+
+namespace sessile::postgres {
+
+using boost::system::error_code;
+
+namespace {
+
+asio::awaitable<bool> is_cancelled() {
+  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  co_return state.cancelled() != asio::cancellation_type::none;
+}
+
+}  // namespace
+
+/// One that waits for a connection. `timer` is used on `strand` alone.
+class Pool::Waiter {
+ public:
+  explicit Waiter(asio::any_io_executor strand_) : strand(std::move(strand_)), timer(strand) {}
+  void wake(std::shared_ptr<Waiter> self) const {
+    asio::post(strand, [self = std::move(self)] { self->timer.cancel(); });
+  }
+  const asio::any_io_executor strand;
+  asio::steady_timer timer;
+  // Protected by the pool's mutex.
+  bool served = false;  // with a connection, or, when that is null, with the right to open one
+  std::unique_ptr<Connection> connection;
+};
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  give_back();
+  pool_ = std::move(other.pool_);
+  connection_ = std::move(other.connection_);
+  return *this;
+}
+
+void Lease::give_back() noexcept {
+  if (connection_) pool_->release(std::move(connection_));
+  pool_.reset();
+}
+
+bool Pool::take(std::unique_ptr<Connection>& connection, const std::shared_ptr<Waiter>& waiter) {
+  std::vector<std::unique_ptr<Connection>> dead;  // closed after the mutex is let go
+  const std::lock_guard lock(mutex_);
+  while (!idle_.empty()) {
+    connection = std::move(idle_.back());
+    idle_.pop_back();
+    if (connection->reusable()) return true;
+    dead.push_back(std::move(connection));
+    --open_;
+  }
+  if (open_ < size_) return ++open_, true;
+  waiters_.push_back(waiter);
+  return false;
+}
+
+void Pool::release(std::unique_ptr<Connection> connection) noexcept {
+  const bool reusable = connection->reusable();
+  std::unique_ptr<Connection> closing;
+  const std::lock_guard lock(mutex_);
+  if (!reusable || closed_) {
+    closing = std::move(connection);
+    pass_on_slot();
+  } else if (waiters_.empty()) {
+    idle_.push_back(std::move(connection));
+  } else {
+    const std::shared_ptr<Waiter> next = std::move(waiters_.front());
+    waiters_.pop_front();
+    next->served = true;
+    next->connection = std::move(connection);
+    next->wake(next);
+  }
+}
+
+void Pool::pass_on_slot() noexcept {
+  if (waiters_.empty()) {
+    --open_;
+    return;
+  }
+  const std::shared_ptr<Waiter> next = std::move(waiters_.front());
+  waiters_.pop_front();
+  next->served = true;
+  next->wake(next);
+}
+
+asio::awaitable<bool> Pool::wait_turn(std::shared_ptr<Waiter> waiter, Clock::time_point deadline) {
+  error_code woken;
+  waiter->timer.expires_at(deadline);
+  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  const std::lock_guard lock(mutex_);
+  if (!waiter->served) std::erase(waiters_, waiter);
+  co_return waiter->served;
+}
+
+Async<Lease> Pool::acquire(Clock::time_point deadline) {
+  const auto waiter = std::make_shared<Waiter>(co_await asio::this_coro::executor);
+  std::unique_ptr<Connection> connection;
+  if (!take(connection, waiter)) {
+    const bool served = co_await wait_turn(waiter, deadline);
+    const bool cancelled = co_await is_cancelled();
+    if (!served) {
+      if (cancelled) co_return Error(Errc::cancelled);
+      co_return Error(Errc::unavailable, "all connections of the pool stayed in use; raise pool_size");
+    }
+    connection = std::move(waiter->connection);
+  }
+  if (connection) co_return Lease(shared_from_this(), std::move(connection));
+  co_return co_await connect(deadline);
+}
+
+Async<Lease> Pool::connect(Clock::time_point deadline) {
+  asio::steady_timer pause(io_);
+  Failure failure;
+  for (;;) {
+    const Clock::time_point at = next_attempt();
+    if (at > Clock::now()) {
+      error_code woken;
+      pause.expires_at(std::min(at, deadline));
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) {
+      failure.cause = Failure::Cause::cancelled;
+      break;
+    }
+    auto opened = co_await Connection::open(io_, target_);
+    const bool connected = opened.connection != nullptr;
+    if (connected || opened.failure.cause != Failure::Cause::cancelled) note(connected);
+    if (connected) co_return Lease(shared_from_this(), std::move(opened.connection));
+    failure = std::move(opened.failure);
+    if (!failure.worth_another_connection() || Clock::now() >= deadline) break;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    pass_on_slot();
+  }
+  co_return to_error(failure);
+}
+
+Pool::Clock::time_point Pool::next_attempt() {
+  const std::lock_guard lock(mutex_);
+  return not_before_;
+}
+
+void Pool::note(bool connected) {
+  constexpr int kFirst = 25;
+  constexpr int kLongest = 2000;
+  const std::lock_guard lock(mutex_);
+  failures_ = connected ? 0 : failures_ + 1;
+  if (connected) {
+    not_before_ = Clock::time_point();
+    return;
+  }
+  const int most = std::min(kLongest, kFirst << std::min(failures_, 10));
+  const int pause = std::uniform_int_distribution<int>(most / 2, most)(random_);
+  not_before_ = Clock::now() + std::chrono::milliseconds(pause);
+}
+
+void Pool::close() noexcept {
+  std::vector<std::unique_ptr<Connection>> closing;
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  open_ -= idle_.size();
+  closing.swap(idle_);
+}
+
+}  // namespace sessile::postgres

@@ -1,0 +1,165 @@
+#include "storage/quarantine.hpp"
+
+#include "storage/replace_file.hpp"
+
+#include <sessile/json.hpp>
+#include <sessile/time.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <random>
+#include <vector>
+
+namespace sessile::storage {
+
+namespace {
+
+constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
+/// Leaves room for time, nonce and `.reason.json` in 255 bytes.
+constexpr std::size_t kMostNameBytes = 190;
+constexpr int kNameAttempts = 16;
+constexpr std::string_view kReason = ".reason.json";
+
+std::string entry_name(std::string_view file) {
+  std::random_device random;
+  char nonce[16];
+  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
+  const auto end = std::to_chars(nonce, nonce + sizeof nonce, number, 16).ptr;
+  std::string time = format_time(system_clock()->now());
+  // Colons are not for file names everywhere.
+  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }),
+             time.end());
+  std::string name(file.substr(0, kMostNameBytes));
+  return name.append(".").append(time).append("-").append(nonce, end);
+}
+
+std::string reason_of(const Finding& finding, std::uint64_t offset, std::uint64_t bytes) {
+  const auto text = [](const std::string& value) {
+    return is_utf8(value) ? value : std::string("(not UTF-8)");
+  };
+  json::object reason;
+  reason["kind"] = json::string_view(name(finding.kind));
+  reason["path"] = text(finding.path);
+  reason["from"] = offset;
+  reason["bytes"] = bytes;
+  if (finding.offset) reason["offset"] = *finding.offset;
+  reason["detail"] = text(finding.detail);
+  reason["at"] = format_time(system_clock()->now());
+  std::string out;
+  write_json(out, reason);
+  return out += '\n';
+}
+
+/// A file that is being made; unlinked again unless it is kept. No other than the one just made is touched.
+class NewEntry {
+ public:
+  NewEntry(Directory& directory, std::string name, std::unique_ptr<File> file)
+      : directory_(directory), name_(std::move(name)), file_(std::move(file)) {}
+  ~NewEntry() {
+    // A failure leaves a part of a copy, which harms nobody.
+    if (!kept_) directory_.remove(name_).has_value();
+  }
+  NewEntry(const NewEntry&) = delete;
+  NewEntry& operator=(const NewEntry&) = delete;
+  const std::string& name() const noexcept { return name_; }
+  void keep() noexcept { kept_ = true; }
+
+  SysResult<void> write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      auto count = file_->write_at(size_, std::span(bytes.data(), bytes.size()));
+      if (!count) return count.error();
+      if (*count == 0) return boost::system::error_code(EIO, boost::system::system_category());
+      size_ += *count;
+      bytes.remove_prefix(*count);
+    }
+    return {};
+  }
+  SysResult<void> finish() {
+    if (auto synced = file_->sync_data(); !synced) return synced;
+    return file_->close();
+  }
+  std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  Directory& directory_;
+  const std::string name_;
+  const std::unique_ptr<File> file_;
+  std::uint64_t size_ = 0;
+  bool kept_ = false;
+};
+
+SysResult<void> copy_bytes(File& from, std::uint64_t offset, NewEntry& to) {
+  std::vector<char> block(kCopyBytes);
+  for (;;) {
+    auto count = from.read_at(offset, block);
+    if (!count) return count.error();
+    if (*count == 0) return {};
+    if (auto written = to.write(std::string_view(block.data(), *count)); !written) return written;
+    offset += *count;
+  }
+}
+
+SysResult<std::unique_ptr<NewEntry>> make(Directory& place, std::string name) {
+  auto file = place.open_file(name, OpenMode::create_exclusive);
+  if (!file) return file.error();
+  return std::make_unique<NewEntry>(place, std::move(name), std::move(*file));
+}
+
+SysResult<std::unique_ptr<NewEntry>> make_entry(Directory& place, std::string_view file) {
+  for (int attempt = 1;; ++attempt) {
+    auto made = make(place, entry_name(file));
+    if (made || made.error().value() != EEXIST || attempt == kNameAttempts) return made;
+  }
+}
+
+Error failed(boost::system::error_code cause, const Directory& place, std::string_view name) {
+  return system_error(cause, "cannot put it into quarantine; it is left as it was", place, name);
+}
+
+}  // namespace
+
+Result<void> Quarantine::copy(Directory& from, const std::string& file, std::uint64_t offset,
+                              Finding& finding) {
+  auto source = from.open_file(file, OpenMode::read);
+  if (!source) return failed(source.error(), from, file);
+  auto place = open_or_make_directory(home_, name_);
+  if (!place) return failed(place.error(), home_, name_);
+  auto entry = make_entry(**place, file);
+  if (!entry) return failed(entry.error(), **place, file);
+  if (auto copied = copy_bytes(**source, offset, **entry); !copied) {
+    return failed(copied.error(), **place, (*entry)->name());
+  }
+  auto reason = make(**place, (*entry)->name() + std::string(kReason));
+  if (!reason) return failed(reason.error(), **place, (*entry)->name());
+  auto written = (*reason)->write(reason_of(finding, offset, (*entry)->size()));
+  if (written) written = (*reason)->finish();
+  if (written) written = (*entry)->finish();
+  if (written) written = (*place)->sync();
+  if (!written) return failed(written.error(), **place, (*entry)->name());
+  (*entry)->keep();
+  (*reason)->keep();
+  finding.quarantine = ((*place)->path() / (*entry)->name()).string();
+  return success();
+}
+
+Result<void> Quarantine::move(Directory& from, const std::string& file, Finding& finding) {
+  const auto before = from.info(file);
+  if (auto copied = copy(from, file, 0, finding); !copied) return copied;
+  const auto now = from.info(file);
+  if (!before || !now || before->identity != now->identity || before->size != now->size) {
+    // By a program that does not take the lock: what is there now was not copied.
+    return Error(Errc::conflict, "the file was replaced while it was copied")
+        .with_path((from.path() / file).string());
+  }
+  if (auto removed = from.remove(file); !removed) {
+    return system_error(removed.error(), "it was copied to quarantine, but cannot be removed", from, file);
+  }
+  if (auto synced = from.sync(); !synced) {
+    return system_error(synced.error(), "it was moved to quarantine, but the directory not synced", from,
+                        file);
+  }
+  return success();
+}
+
+}  // namespace sessile::storage

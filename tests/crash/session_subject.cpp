@@ -1,0 +1,342 @@
+// The stores of sessions.
+#include "backends/filesystem/store.hpp"
+#include "backends/json_directory/factory.hpp"
+#include "subject.hpp"
+#include "support/run.hpp"
+
+#include <sessile/store.hpp>
+
+#include <algorithm>
+
+namespace sessile::crash {
+
+namespace {
+
+constexpr const char* kPlace = "/place/store";
+
+/// A session as the test knows it.
+class Known {
+ public:
+  std::string agent;
+  std::vector<std::string> messages;
+  Revision revision = 0;  ///< 0: not known
+
+  State state() const {
+    State text = agent + ":";
+    for (const std::string& message : messages)
+      text +=
+          " " + (message.size() > 40 ? message.substr(0, 8) + "~" + std::to_string(message.size()) : message);
+    return text + "@" + (revision == 0 ? "?" : std::to_string(revision));
+  }
+};
+
+State state_of(const Session& session) {
+  Known known;
+  known.agent = session.agent_id.str();
+  for (const Message& message : session.messages)
+    known.messages.emplace_back(message.content.is_string() ? std::string(message.content.get_string())
+                                                            : "?");
+  known.revision = session.revision;
+  return known.state();
+}
+
+class SessionSubject : public Subject {
+ public:
+  std::vector<std::string> operations() const override {
+    return {"save_a",   "save_a_weak",   "append_a", "append_a_weak", "key_a",  "key_a_weak",
+            "update_a", "update_a_weak", "remove_a", "remove_a_weak", "save_b", "flush"};
+  }
+
+  void open(Machine& machine) override {
+    close();
+    machine_ = &machine;
+    clock_ = std::make_shared<testing::ManualClock>();
+    OpenOptions options;
+    options.executor(runner_.executor()).clock(clock_);
+    store_ = make(machine.files(), std::move(options));
+  }
+  void close() override {
+    store_.reset();
+    runner_.finish();
+  }
+  void forget() override {
+    known_.clear();
+    step_ = 0;
+  }
+
+  Effect run(const std::string& operation) override {
+    ++step_;
+    clock_->advance(std::chrono::microseconds(10));
+    const bool weak = operation.ends_with("_weak");
+    const std::string what = operation.substr(0, operation.size() - (weak ? 5 : 0));
+    if (what == "flush") return flush();
+    const std::string id = what.substr(what.rfind('_') + 1);
+    const std::string verb = what.substr(0, what.rfind('_'));
+    Effect effect;
+    effect.object = id;
+    effect.durability = weak ? Durability::process : Durability::power;
+    if (verb == "save" || verb == "fill") return save(std::move(effect), verb == "fill");
+    if (verb == "append") return append(std::move(effect), "");
+    if (verb == "pad") return append(std::move(effect), "", room_before_compaction());
+    if (verb == "key") return append(std::move(effect), "key");
+    if (verb == "update") return update(std::move(effect));
+    return remove(std::move(effect));
+  }
+
+  bool adopt(const std::string& object, const State& found) override {
+    const auto before = known_.find(object);
+    if (found == (before == known_.end() ? kAbsent : before->second.state())) return true;
+    if (!candidate_ && found == kAbsent) return known_.erase(object), true;
+    if (!candidate_ || !matches(candidate_->state(), found)) return false;
+    candidate_->revision = std::stoull(found.substr(found.rfind('@') + 1));
+    known_[object] = *candidate_;
+    return true;
+  }
+  std::map<std::string, State> expected() const override {
+    std::map<std::string, State> states{{"a", kAbsent}, {"b", kAbsent}, {"n", kAbsent}};
+    for (const auto& [id, known] : known_)
+      states[id] = known.state();
+    return states;
+  }
+
+  Observation observe() override {
+    Observation seen;
+    std::map<std::string, Revision> readable;
+    std::map<std::string, std::string> agents;
+    for (const std::string id : {"a", "b", "n"}) {
+      auto loaded = runner_.run(store_->load(SessionId(id)));
+      if (loaded) {
+        seen.objects[id] = state_of(**loaded);
+        readable[id] = (*loaded)->revision;
+        agents[id] = (*loaded)->agent_id.str();
+      } else if (loaded.error().code() == Errc::not_found) {
+        seen.objects[id] = kAbsent;
+      } else {
+        seen.objects[id] = kCorrupt + ": " + loaded.error().message();
+        if (loaded.error().code() != Errc::corrupt) seen.problem = "load: " + loaded.error().message();
+      }
+    }
+    check_list(seen, readable);
+    for (const std::string agent : {"x", "y"})
+      check_agent(seen, agent, agents);
+    return seen;
+  }
+
+  void write_again(Observation& seen) override {
+    const std::string id = seen.objects["a"].starts_with(kCorrupt) ? "z" : "a";
+    const bool append = id == "a" && seen.objects["a"] != kAbsent;
+    if (id == "a") seen.written = id;
+    Session session(id);
+    session.set_agent("x").add_message("assistant", json::value("again"));
+    const Message message("assistant", json::value("again"));
+    auto written = append ? runner_.run(store_->append(SessionId(id), message))
+                          : runner_.run(store_->save(std::move(session)));
+    if (!written) return fail(seen, "the next write: " + written.error().message());
+    auto loaded = runner_.run(store_->load(SessionId(id)));
+    if (!loaded) return fail(seen, "after the next write: " + loaded.error().message());
+    const State before = append ? seen.objects["a"].substr(0, seen.objects["a"].rfind('@')) : "x:";
+    const State found = state_of(**loaded);
+    if (found != before + " again@" + std::to_string(written->revision)) {
+      return fail(seen, "after the next write there is: " + found);
+    }
+    check_left(seen);
+  }
+
+ protected:
+  virtual std::shared_ptr<SessionStore> make(std::shared_ptr<storage::FileSystem> files,
+                                             OpenOptions options) = 0;
+  /// What must not be left in the directories when session a was written again.
+  virtual void check_left(Observation& seen) = 0;
+  /// How long a message fills the log of session a, so that the next write compacts it.
+  virtual std::size_t room_before_compaction() const { return 0; }
+  static void fail(Observation& seen, std::string problem) {
+    if (seen.problem.empty()) seen.problem = std::move(problem);
+  }
+
+  Machine* machine_ = nullptr;
+  Runner runner_;
+  std::shared_ptr<testing::ManualClock> clock_;
+  std::shared_ptr<SessionStore> store_;
+
+ private:
+  /// Takes in an acknowledged write, or the failure of one.
+  template <class T>
+  Effect finish(Effect effect, const Result<T>& result, Known next, Revision revision) {
+    if (result) {
+      next.revision = revision;
+      known_[effect.object] = next;
+    } else {
+      set_failure(effect, result.error());
+      next.revision = 0;
+    }
+    effect.state = next.state();
+    candidate_ = std::move(next);
+    return effect;
+  }
+
+  Effect save(Effect effect, bool fill) {
+    Known next;
+    next.agent = "x";
+    next.messages = {"s" + std::to_string(step_)};
+    // Differs from what was there, so that all of it is written again.
+    if (fill) next.messages[0].append(6000, 'f');
+    Session session(effect.object);
+    session.set_agent(next.agent).add_message("assistant", json::value(next.messages[0]));
+    auto written = runner_.run(store_->save(std::move(session), SaveOptions().durability(effect.durability)));
+    return finish(std::move(effect), written, std::move(next), written ? written->revision : 0);
+  }
+  /// What is not there cannot be changed: that is no failure, and no effect either.
+  template <class T>
+  bool is_rightly_refused(Effect& effect, const Result<T>& result) {
+    if (known_.contains(effect.object) || result || result.error().code() != Errc::not_found) return false;
+    effect.state = kAbsent;
+    set_failure(effect, result.error());
+    return true;
+  }
+  Effect append(Effect effect, const std::string& key, std::size_t padding = 0) {
+    const auto before = known_.find(effect.object);
+    Known next = before == known_.end() ? Known() : before->second;
+    std::string text = key.empty() ? "p" + std::to_string(step_) : "keyed";
+    text.append(padding, 'p');
+    AppendOptions options;
+    options.durability(effect.durability).idempotency_key(key);
+    auto written = runner_.run(store_->append(SessionId(effect.object),
+                                              Message("assistant", json::value(text)), std::move(options)));
+    if (is_rightly_refused(effect, written)) return effect;
+    const bool replayed =
+        !key.empty() && std::find(next.messages.begin(), next.messages.end(), text) != next.messages.end();
+    if (replayed && written) {
+      effect.state = next.state();  // with its present revision, whatever that of the first call was
+      return effect;
+    }
+    if (!replayed) next.messages.push_back(text);
+    return finish(std::move(effect), written, std::move(next), written ? written->revision : 0);
+  }
+  Effect update(Effect effect) {
+    const auto before = known_.find(effect.object);
+    Known next = before == known_.end() ? Known() : before->second;
+    next.agent = next.agent == "x" ? "y" : "x";
+    next.messages.push_back("u" + std::to_string(step_));
+    const auto mutate = [next](Session& session) {
+      session.set_agent(next.agent).add_message("assistant", json::value(next.messages.back()));
+    };
+    auto updated = runner_.run(store_->update(SessionId(effect.object), Mutation(mutate),
+                                              UpdateOptions().durability(effect.durability)));
+    if (is_rightly_refused(effect, updated)) return effect;
+    return finish(std::move(effect), updated, std::move(next), updated ? (*updated)->revision : 0);
+  }
+  Effect remove(Effect effect) {
+    auto removed =
+        runner_.run(store_->remove(SessionId(effect.object), RemoveOptions().durability(effect.durability)));
+    if (is_rightly_refused(effect, removed)) return effect;
+    effect.state = kAbsent;
+    candidate_.reset();
+    if (removed) {
+      known_.erase(effect.object);
+    } else {
+      set_failure(effect, removed.error());
+    }
+    return effect;
+  }
+  Effect flush() {
+    Effect effect;
+    if (auto flushed = runner_.run(store_->flush()); !flushed) {
+      set_failure(effect, flushed.error());
+      effect.outcome = Outcome::failed;  // no object changed
+    }
+    return effect;
+  }
+
+  void check_list(Observation& seen, const std::map<std::string, Revision>& readable) {
+    auto page = runner_.run(store_->list());
+    if (!page) return fail(seen, "list: " + page.error().message());
+    std::map<std::string, Revision> listed;
+    for (const SessionSummary& summary : page->items)
+      listed[summary.id.str()] = summary.revision;
+    if (listed != readable) fail(seen, "list and load do not agree");
+    std::size_t corrupt = 0;
+    for (const auto& [id, state] : seen.objects)
+      corrupt += state.starts_with(kCorrupt) ? 1U : 0U;
+    if (page->unreadable.size() != corrupt) {
+      fail(seen, std::to_string(page->unreadable.size()) + " unreadable in the listing, " +
+                     std::to_string(corrupt) + " found");
+    }
+  }
+  void check_agent(Observation& seen, const std::string& agent,
+                   const std::map<std::string, std::string>& agents) {
+    auto page = runner_.run(store_->list(ListQuery().agent(AgentId(agent))));
+    if (!page) return fail(seen, "list of an agent: " + page.error().message());
+    std::set<std::string> listed;
+    for (const SessionSummary& summary : page->items)
+      listed.insert(summary.id.str());
+    for (const auto& [id, owner] : agents) {
+      const bool is_listed = listed.erase(id) != 0;
+      if (owner == agent && !is_listed) seen.unlisted.insert(id);
+      if (owner != agent && is_listed) fail(seen, id + " is listed under " + agent);
+    }
+    if (!listed.empty()) fail(seen, "unknown sessions are listed under " + agent);
+  }
+
+  std::map<std::string, Known> known_;
+  std::optional<Known> candidate_;
+  int step_ = 0;
+};
+
+class FilesystemSubject final : public SessionSubject {
+ public:
+  std::string name() const override { return "filesystem"; }
+  std::map<std::string, std::vector<std::string>> starts() const override {
+    return {{"fresh", {}}, {"kept", {"save_a", "append_a", "save_n"}}};
+  }
+
+ private:
+  std::shared_ptr<SessionStore> make(std::shared_ptr<storage::FileSystem> files,
+                                     OpenOptions options) override {
+    return std::make_shared<filesystem::FilesystemStore>(std::move(files), kPlace, LockOptions(),
+                                                         std::move(options));
+  }
+  void check_left(Observation& seen) override {
+    for (const std::string& left : temporary_files(machine_->disk())) {
+      if (left.find("/a.json.tmp.") != std::string::npos) fail(seen, "left behind: " + left);
+    }
+  }
+};
+
+class JsonDirectorySubject final : public SessionSubject {
+ public:
+  std::string name() const override { return "json_directory"; }
+  std::map<std::string, std::vector<std::string>> starts() const override {
+    std::vector<std::string> full{"save_n"};
+    full.resize(10, "fill_a");
+    full.push_back("pad_a");
+    return {{"fresh", {}}, {"kept", {"save_a", "append_a", "save_n"}}, {"full", full}};
+  }
+
+ private:
+  std::shared_ptr<SessionStore> make(std::shared_ptr<storage::FileSystem> files,
+                                     OpenOptions options) override {
+    return detail::make_json_directory_store_on(std::move(files), kPlace, LockOptions(), std::move(options))
+        .value();
+  }
+  void check_left(Observation&) override {}
+  std::size_t room_before_compaction() const override {
+    constexpr std::size_t kCompactedBeyond = 65536;
+    constexpr std::size_t kOverhead = 480;  // of the record, about
+    for (const auto& [inode, node] : machine_->disk().files()) {
+      const std::size_t end = node.current->find_last_not_of('\n') + 1;
+      if (end > kCompactedBeyond / 2) return kCompactedBeyond - end - kOverhead;
+    }
+    return 0;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Subject> make_filesystem_subject() {
+  return std::make_unique<FilesystemSubject>();
+}
+std::unique_ptr<Subject> make_json_directory_subject() {
+  return std::make_unique<JsonDirectorySubject>();
+}
+
+}  // namespace sessile::crash

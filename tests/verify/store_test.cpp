@@ -1,0 +1,367 @@
+// The check and the repair of the stores of files.
+#include "places.hpp"
+
+#include <unistd.h>
+
+namespace sessile::testing {
+
+namespace {
+
+/// Overwrites `count` bytes at `offset`.
+void damage(const std::filesystem::path& file, std::uint64_t offset, std::string_view bytes) {
+  std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+  out.seekp(static_cast<std::streamoff>(offset));
+  out << bytes;
+}
+
+}  // namespace
+
+TEST_CASE("verify finds nothing in a sound store, and says how much it read") {
+  for_each_directory([](Place& place) {
+    check_sound(*place.store);
+    CHECK(place.verify().checked == 0);
+    place.save("a", 3);
+    place.save("b", 0);
+    place.append("a", "more");
+    check_sound(*place.store);
+    CHECK(place.verify().checked == 2);
+    CHECK(place.verify().sound());
+    REQUIRE(blocking::remove(*place.store, SessionId("a")));
+    check_sound(*place.store);
+  });
+}
+
+TEST_CASE("verify reports damage by path and byte offset, touches nothing, and a listing goes on") {
+  for_each_directory([](Place& place) {
+    place.save("good", 2);
+    place.save("bad", 2);
+    const auto file = place.file("bad");
+    damage(file, 200, "\x01\x02\x03");
+    const std::string before = place.read(file);
+    const auto names = place.names();
+    const auto report = place.verify();
+    REQUIRE(report.findings.size() == 1);
+    const Finding& finding = report.findings[0];
+    CHECK(finding.kind == FindingKind::corrupt);
+    CHECK(finding.path == file.string());
+    CHECK(finding.offset);
+    CHECK(finding.key == "bad");
+    CHECK_FALSE(finding.detail.empty());
+    CHECK_FALSE(finding.remedy().empty());
+    CHECK_FALSE(finding.repaired);
+    CHECK_FALSE(report.sound());
+    CHECK(report.checked == 2);
+    CHECK(place.read(file) == before);
+    CHECK(place.names() == names);
+  });
+}
+
+TEST_CASE(
+    "repair moves a file without anything to salvage to quarantine, with the reason, and is idempotent") {
+  for_each_directory([](Place& place) {
+    place.save("good", 2);
+    place.save("bad", 2);
+    const std::string garbage = "{\"this is\": garbage, \x01\xff and more of it";
+    place.write(place.file("bad"), garbage);
+    const auto report = place.repair();
+    CHECK(report.sound());
+    bool told_of_it = false;
+    for (const Finding& finding : report.findings) {
+      if (finding.kind != FindingKind::corrupt) continue;
+      told_of_it = true;
+      CHECK(finding.repaired);
+      CHECK(place.read(finding.quarantine) == garbage);
+      CHECK(place.mode(finding.quarantine) == 0600);
+      const auto reason = parse_json(place.read(finding.quarantine + ".reason.json"), Origin::stored).value();
+      CHECK(reason.as_object().at("kind").as_string() == "corrupt");
+      CHECK(reason.as_object().at("path").as_string() == finding.path);
+      CHECK(reason.as_object().at("bytes").as_int64() == static_cast<std::int64_t>(garbage.size()));
+    }
+    CHECK(told_of_it);
+    CHECK(place.mode(place.quarantine()) == 0700);
+    check_sound(*place.store);
+    CHECK(place.repair().findings.empty());
+    CHECK(blocking::load(*place.store, SessionId("bad")).error().code() == Errc::not_found);
+    CHECK(blocking::load(*place.store, SessionId("good")));
+    // The id is free again, above every revision that may have been there.
+    place.save("bad", 1);
+    check_sound(*place.store);
+  });
+}
+
+TEST_CASE("repair never overwrites an earlier entry of the quarantine") {
+  for_each_directory([](Place& place) {
+    std::set<std::string> kept;
+    for (int round = 0; round < 5; ++round) {
+      place.save("s", 2);
+      place.write(place.file("s"), "garbage " + std::to_string(round));
+      for (const Finding& finding : place.repair().findings) {
+        if (!finding.quarantine.empty()) kept.insert(finding.quarantine);
+      }
+    }
+    REQUIRE(kept.size() == 5);
+    std::set<std::string> contents;
+    for (const std::string& entry : kept)
+      contents.insert(place.read(entry));
+    CHECK(contents.size() == 5);
+    CHECK(contents.contains("garbage 0"));
+  });
+}
+
+TEST_CASE("repair of a log keeps what was before the damage, and all when a snapshot follows it") {
+  Place place("jsondir");
+  for (const bool snapshot_follows : {false, true}) {
+    CAPTURE(snapshot_follows);
+    const std::string id = snapshot_follows ? "whole" : "cut";
+    place.save(id, 3);
+    place.append(id, "first");
+    place.append(id, "second");
+    const Revision last = place.append(id, "third").revision;
+    const auto file = place.file(id);
+    const std::string log = place.read(file);
+    std::size_t second = log.find("second");
+    if (snapshot_follows) {
+      // A snapshot as compaction writes it, but behind the log.
+      Session changed = **blocking::load(*place.store, SessionId(id));
+      changed.messages[0].content = "changed";
+      place.save(changed);
+      REQUIRE(place.read(file).find("\"type\":\"snapshot\"", second) != std::string::npos);
+    }
+    damage(file, second, "SECOND");
+    const auto found = place.verify();
+    REQUIRE(found.findings.size() == 1);
+    CHECK(*found.findings[0].offset < second);
+    CHECK(*found.findings[0].offset > second - 500);
+    const std::string damaged = place.read(file);
+    const auto report = place.repair();
+    REQUIRE(report.findings.size() == 1);
+    CHECK(report.findings[0].repaired);
+    CHECK(place.read(report.findings[0].quarantine) == damaged);
+    check_sound(*place.store);
+    const auto session = blocking::load(*place.store, SessionId(id)).value();
+    CHECK(session->messages.size() == (snapshot_follows ? 6 : 4));
+    // Whoever still holds a revision of what is lost must not match.
+    CHECK(session->revision > last);
+    place.append(id, "goes on");
+  }
+}
+
+TEST_CASE("repair of a log cuts a torn record and keeps its bytes") {
+  Place place("jsondir");
+  place.save("s", 2);
+  const auto file = place.file("s");
+  std::string log = place.read(file);
+  log.resize(log.find_last_not_of('\n') + 2);
+  const std::string torn = "{\"crc\":\"01234567\",\"seq\":2,\"type\":\"app";
+  place.write(file, log + torn);
+  const auto found = place.verify();
+  REQUIRE(found.findings.size() == 1);
+  CHECK(found.findings[0].kind == FindingKind::torn);
+  CHECK(found.findings[0].offset == log.size());
+  CHECK(found.sound());
+  const auto report = place.repair();
+  REQUIRE(report.findings.size() == 1);
+  CHECK(report.findings[0].repaired);
+  CHECK(place.read(report.findings[0].quarantine) == torn);
+  CHECK(place.read(file) == log);
+  check_sound(*place.store);
+  place.append("s", "more");
+  CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
+}
+
+TEST_CASE("repair makes a lost or wrong index anew from the logs") {
+  Place place("jsondir");
+  for (int i = 0; i < 5; ++i)
+    place.save("s" + std::to_string(i), 1, i < 3 ? "a" : "b");
+  const auto agents = place.root() / "agents";
+  std::filesystem::remove(agents / "a" / "s0");
+  std::filesystem::remove_all(agents / "b");
+  place.write(agents / "a" / "s4", "");
+  place.write(agents / "a" / "gone", "");
+  const auto listed = [&place](const char* agent) {
+    return blocking::list(*place.store, ListQuery().agent(agent)).value().items.size();
+  };
+  CHECK(listed("a") == 2);
+  const auto found = place.verify();
+  CHECK(place.count(found, FindingKind::missing_entry) == 3);
+  CHECK(place.count(found, FindingKind::stale_entry) == 2);
+  CHECK_FALSE(found.sound());
+  CHECK(place.repair().sound());
+  check_sound(*place.store);
+  CHECK(listed("a") == 3);
+  CHECK(listed("b") == 2);
+  CHECK_FALSE(std::filesystem::exists(place.quarantine()));
+}
+
+TEST_CASE("repair sweeps the temporary files of the dead, and none of a live writer's") {
+  for_each_directory([](Place& place) {
+    place.save("dead", 1);
+    place.save("live", 1);
+    const std::string suffix = ".tmp.1234.0123456789abcdef";
+    const auto dead = place.file("dead").string() + suffix;
+    const auto live = place.file("live").string() + suffix;
+    place.write(dead, "half a ses");
+    place.write(live, "half a ses");
+    const auto lock = place.lock("live");
+    const auto found = place.verify();
+    CHECK(place.count(found, FindingKind::leftover) == 1);
+    CHECK(found.sound());
+    CHECK(place.repair().sound());
+    CHECK_FALSE(std::filesystem::exists(dead));
+    CHECK(std::filesystem::exists(live));
+  });
+}
+
+TEST_CASE("what others hold locked is busy, not damaged, and not repaired") {
+  for_each_directory([](Place& place) {
+    place.save("s", 1);
+    place.write(place.file("s"), "garbage");
+    const auto lock = place.lock("s");
+    const auto report = place.repair();
+    CHECK(place.count(report, FindingKind::busy) == 1);
+    CHECK(place.count(report, FindingKind::corrupt) == 0);
+    CHECK(place.read(place.file("s")) == "garbage");
+  });
+}
+
+TEST_CASE("a repair that cannot fill the quarantine leaves the file as it is, and says so") {
+  for_each_directory([](Place& place) {
+    place.save("s", 1);
+    place.write(place.file("s"), "garbage");
+    // Not a directory, and no link is followed.
+    std::filesystem::create_directory(place.root() / "elsewhere");
+    std::filesystem::create_directory_symlink(place.root() / "elsewhere", place.quarantine());
+    const auto report = place.repair();
+    REQUIRE(place.count(report, FindingKind::corrupt) == 1);
+    CHECK_FALSE(report.sound());
+    CHECK(report.findings[0].failure);
+    CHECK(place.read(place.file("s")) == "garbage");
+    CHECK(std::filesystem::is_empty(place.root() / "elsewhere"));
+  });
+}
+
+TEST_CASE("what is no regular file is told of and never touched") {
+  for_each_directory([](Place& place) {
+    place.save("s", 1);
+    place.save("t", 1);
+    const auto file = place.file("s");
+    const auto other = place.root() / "other";
+    std::filesystem::rename(file, other);
+    std::filesystem::create_symlink(other, file);
+    const std::string before = place.read(other);
+    CHECK(place.count(place.repair(), FindingKind::wrong_type) == 1);
+    CHECK(std::filesystem::is_symlink(file));
+    CHECK(place.read(other) == before);
+  });
+}
+
+TEST_CASE("a newer format and a file over the limits are left alone") {
+  Place place("file");
+  place.save("s", 1);
+  std::string text = place.read(place.file("s"));
+  text.replace(text.find("\"format\":1"), 10, "\"format\":9");
+  place.write(place.file("s"), text);
+  const auto report = place.repair();
+  CHECK(place.count(report, FindingKind::newer_format) == 1);
+  CHECK(report.findings.size() == 1);
+  CHECK(place.read(place.file("s")) == text);
+  Limits small;
+  small.session_bytes = 1000;
+  Place other("jsondir");
+  other.save("s", 100);
+  auto limited = open_store("jsondir:" + other.root().string(), OpenOptions().limits(small)).value();
+  const auto too_large = blocking::verify(*limited, VerifyOptions().repair()).value();
+  CHECK(place.count(too_large, FindingKind::too_large) == 1);
+  CHECK(too_large.findings.size() == 1);
+  check_sound(*other.store);
+}
+
+TEST_CASE("a summary that is not its session's is found, and made anew") {
+  Place place("file");
+  place.save("s", 2);
+  std::string text = place.read(place.file("s"));
+  text.replace(text.find("\"messages\":2"), 12, "\"messages\":7");
+  place.write(place.file("s"), text);
+  CHECK(place.count(place.verify(), FindingKind::stale_summary) == 1);
+  CHECK(place.repair().sound());
+  check_sound(*place.store);
+  CHECK(blocking::list(*place.store).value().items.at(0).message_count == 2);
+}
+
+TEST_CASE("a damaged sessile.json is made anew, another engine's is not") {
+  Place place("jsondir");
+  place.save("s", 1);
+  place.write(place.root() / "sessile.json", "{\"form");
+  auto fresh = open_store("jsondir:" + place.root().string()).value();
+  CHECK(place.count(blocking::verify(*fresh).value(), FindingKind::corrupt) == 1);
+  CHECK(blocking::verify(*fresh, VerifyOptions().repair()).value().sound());
+  check_sound("jsondir:" + place.root().string());
+  const std::string theirs = "{\"format\":1,\"engine\":\"another\"}";
+  place.write(place.root() / "sessile.json", theirs);
+  fresh = open_store("jsondir:" + place.root().string()).value();
+  const auto report = blocking::verify(*fresh, VerifyOptions().repair()).value();
+  CHECK(place.count(report, FindingKind::newer_format) == 1);
+  CHECK(place.read(place.root() / "sessile.json") == theirs);
+}
+
+TEST_CASE("a store opened read-only is checked without a write, and its repair is refused") {
+  for_each_directory([](Place& place) {
+    place.save("good", 1);
+    place.save("bad", 1);
+    place.write(place.file("bad"), "garbage");
+    const auto before = place.names();
+    auto reader = open_store(place.url(), OpenOptions().access(Access::read_only)).value();
+    CHECK(place.count(blocking::verify(*reader).value(), FindingKind::corrupt) == 1);
+    CHECK(blocking::verify(*reader, VerifyOptions().repair()).error().code() == Errc::unsupported);
+    CHECK(place.names() == before);
+  });
+}
+
+TEST_CASE("memory has the generic check: every session loads; there is no repair") {
+  auto store = open_store("memory:").value();
+  for (int i = 0; i < 250; ++i)
+    REQUIRE(blocking::save(*store, Session("s" + std::to_string(i))));
+  std::uint64_t last = 0;
+  VerifyOptions options;
+  options.progress([&last](std::uint64_t done, std::uint64_t) { last = done; });
+  const auto report = blocking::verify(*store, options).value();
+  CHECK(report.checked == 250);
+  CHECK(last == 250);
+  CHECK(report.findings.empty());
+  CHECK(blocking::verify(*store, VerifyOptions().repair()).error().code() == Errc::unsupported);
+}
+
+TEST_CASE("verify beside writers finds nothing, and repair beside them loses nothing") {
+  for_each_directory([](Place& place) {
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> writers;
+    std::atomic<int> written{0};
+    for (int writer = 0; writer < 3; ++writer) {
+      writers.emplace_back([&, writer] {
+        auto store = open_store(place.url() + "?durability=process").value();
+        const SessionId id("s" + std::to_string(writer));
+        for (int i = 0; !stop || i < 20; ++i) {
+          if (i % 40 == 0) {
+            const Session session = place.session(id.str(), 1, "agent" + std::to_string(i % 3));
+            blocking::save(*store, session).value();
+          }
+          blocking::append(*store, id, {Message("user", json::value(i))}).value();
+          ++written;
+        }
+      });
+    }
+    for (int round = 0; round < 30 || written < 300; ++round) {
+      // A move of less than power leaves the entry of the former agent.
+      check_sound(blocking::verify(*place.store, VerifyOptions().repair(round % 2 == 0)),
+                  {FindingKind::stale_entry});
+    }
+    stop = true;
+    for (std::thread& writer : writers)
+      writer.join();
+    CHECK(place.repair().sound());
+    check_sound(*place.store);
+    CHECK_FALSE(std::filesystem::exists(place.quarantine()));
+  });
+}
+
+}  // namespace sessile::testing
