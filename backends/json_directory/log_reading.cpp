@@ -205,7 +205,7 @@ Result<SessionSummary> read_summary(storage::Directory& sessions, const std::str
 }
 
 Result<SessionBytes> read_bytes(AppendLog& log, const storage::Directory& sessions, const SessionId& id,
-                         const Limits& limits) {
+                                const Limits& limits) {
   const std::string name = log_name(id);
   auto fast = read_from_snapshot(log, limits);
   Result<SessionBytes> read = fast ? Result<SessionBytes>(std::move(*fast)) : read_whole_log(log, limits);
@@ -263,7 +263,8 @@ SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, c
   return session ? *session : nullptr;
 }
 
-std::unique_ptr<KnownLog> known_log(AppendLog& log, SessionBytes read, SessionPtr session, const Limits& limits) {
+std::unique_ptr<KnownLog> known_log(AppendLog& log, SessionBytes read, SessionPtr session,
+                                    const Limits& limits) {
   if (read.tail.torn || read.tail.newline_missing) return nullptr;
   auto mark = log.mark(read.tail);
   if (!mark) return nullptr;

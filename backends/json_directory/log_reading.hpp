@@ -40,8 +40,8 @@ class SessionBytes {
 
 /// Reads the session: from the last snapshot on where the end of the log tells where that is, and all of it
 /// where that is not so, or anything does not check out. Errors: as read_summary, with path() and offset().
-Result<SessionBytes> read_bytes(storage::AppendLog& log, const storage::Directory& sessions, const SessionId& id,
-                         const Limits& limits);
+Result<SessionBytes> read_bytes(storage::AppendLog& log, const storage::Directory& sessions,
+                                const SessionId& id, const Limits& limits);
 
 /// What to remember of it for the next operation; null when the log does not end as it should. `session` is
 /// that of `read`.

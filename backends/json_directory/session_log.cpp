@@ -209,8 +209,8 @@ Result<void> SessionWriter::create(const SessionPtr& next, RecordHead head, Dura
   // Not even with power are the entries in directories durable when the record is written.
   head.unsettled = true;
   head.synced = durability == Durability::power;
-  auto tail = storage::renew_log(*place_.sessions, log_name_, 1,
-                                   encode_snapshot(head, *next, AppendMemory()), 0, durability, gate);
+  auto tail = storage::renew_log(*place_.sessions, log_name_, 1, encode_snapshot(head, *next, AppendMemory()),
+                                 0, durability, gate);
   if (!tail) return tail.error();
   auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
   if (!log) return success();  // it is not remembered, no more
@@ -301,7 +301,7 @@ Result<void> SessionWriter::replace(const Session& next, RecordHead head, std::u
   // Synced even for a write that promises less: what it replaces was durable.
   auto tail =
       storage::renew_log(*place_.sessions, log_name_, tail_.seq + 1,
-                           encode_snapshot(head, next, *known_->appends), room, Durability::power, gate);
+                         encode_snapshot(head, next, *known_->appends), room, Durability::power, gate);
   if (!tail) return tail.error();
   auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
   if (!log) return success();  // it is not remembered, no more

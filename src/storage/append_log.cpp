@@ -100,7 +100,7 @@ std::uint32_t checksum_of_ending(std::string_view line) {
   const std::size_t size = std::min<std::size_t>(line.size(), kEndingBytes);
   const bool whole = size == line.size();
   return checksum_of_ending(std::string(line.substr(line.size() - size)), size,
-                                            whole ? std::string_view() : line.substr(0, kBeginningBytes));
+                            whole ? std::string_view() : line.substr(0, kBeginningBytes));
 }
 
 std::string poison_mark_of(std::string_view name) {
@@ -373,8 +373,8 @@ Error AppendLog::poison(boost::system::error_code cause, std::string_view what) 
 }
 
 Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                            std::string_view members, std::uint64_t room, Durability durability,
-                            CommitGate& gate) {
+                          std::string_view members, std::uint64_t room, Durability durability,
+                          CommitGate& gate) {
   std::string content = frame_record(seq, members);
   LogTail tail;
   tail.seq = seq;
