@@ -63,32 +63,38 @@ Result<AppendMemory> read_snapshot_appends(AppendLog& log, std::uint64_t offset,
   return snapshot_appends(record->members, limits);
 }
 
-Result<SessionBytes> replay_bytes(std::string_view bytes, std::uint64_t from, const Limits& limits) {
+Result<SessionBytes> replay_bytes(std::string bytes, std::uint64_t from, const Limits& limits) {
   auto scan = storage::scan_log(bytes);
   if (!scan) return scan.error();
-  for (auto& record : scan->records)
-    record.offset += from;
-  auto replayed = replay(*scan, limits);
-  if (!replayed) return replayed.error();
   SessionBytes read;
-  read.replayed = std::move(*replayed);
-  read.tail.offset = scan->records.back().offset;
-  read.tail.seq = scan->records.back().seq;
+  const LogRecord& last = scan->records.back();
+  read.tail.seq = last.seq;
+  read.tail.offset = from + last.offset;
   read.tail.end = from + scan->end;
   read.tail.newline_missing = scan->newline_missing;
   read.tail.torn = scan->torn;
-  const LogRecord& last = scan->records.back();
-  read.tail.ending = storage::checksum_of_ending(std::string(last.line) + '\n');
-  const std::uint64_t first = read.replayed.from - from;
-  read.checksum = storage::checksum(bytes.substr(first, scan->end - first));
+  if (!scan->newline_missing) {
+    read.tail.ending =
+        storage::checksum_of_ending(std::string_view(bytes).substr(last.offset, last.line.size() + 1));
+  }
+  if (const std::size_t first = last_snapshot(*scan); first < scan->records.size()) {
+    const std::uint64_t begin = scan->records[first].offset;
+    read.checksum = storage::checksum(std::string_view(bytes).substr(begin, scan->end - begin));
+  }
+  for (auto& record : scan->records)
+    record.offset += from;
+  auto replayed = replay(*scan, limits, &bytes);
+  if (!replayed) return replayed.error();
+  read.replayed = std::move(*replayed);
   return read;
 }
 
 Result<SessionBytes> read_whole_log(AppendLog& log, const Limits& limits) {
   auto bytes = log.read_all(log_bytes_limit(limits));
   if (!bytes) return bytes.error();
-  auto read = replay_bytes(*bytes, 0, limits);
-  if (read) read->tail.size = bytes->size();
+  const std::uint64_t size = bytes->size();
+  auto read = replay_bytes(std::move(*bytes), 0, limits);
+  if (read) read->tail.size = size;
   return read;
 }
 
@@ -101,7 +107,7 @@ std::optional<SessionBytes> read_from_snapshot(AppendLog& log, const Limits& lim
   if (!from || *from > tail->offset || tail->end - *from > limit) return std::nullopt;
   auto bytes = log.read_at(*from, tail->end - *from);
   if (!bytes) return std::nullopt;
-  auto read = replay_bytes(*bytes, *from, limits);
+  auto read = replay_bytes(std::move(*bytes), *from, limits);
   if (!read || read->replayed.from != *from || read->tail.end != tail->end) return std::nullopt;
   read->tail.size = tail->size;
   return std::move(*read);

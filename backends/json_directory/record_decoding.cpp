@@ -296,20 +296,24 @@ SessionSummary completed(const RecordHead& head, SessionSummary base) {
   return base;
 }
 
-Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits) {
-  constexpr std::string_view kSnapshot = "\"type\":\"snapshot\",";
-  std::size_t first = scan.records.size();
-  while (first > 0 && !scan.records[--first].members.starts_with(kSnapshot)) {
-  }
-  if (!scan.records[first].members.starts_with(kSnapshot)) {
-    return corrupt("the log has no snapshot").with_offset(0);
-  }
+std::size_t last_snapshot(const storage::LogScan& scan) noexcept {
+  const auto last = std::find_if(scan.records.rbegin(), scan.records.rend(), [](const auto& record) {
+    return record.members.starts_with("\"type\":\"snapshot\",");
+  });
+  if (last == scan.records.rend()) return scan.records.size();
+  return static_cast<std::size_t>(std::distance(last, scan.records.rend())) - 1;
+}
+
+Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std::string* spent) {
+  const std::size_t first = last_snapshot(scan);
+  if (first == scan.records.size()) return corrupt("the log has no snapshot").with_offset(0);
   Replay replay(limits);
   for (std::size_t i = first; i < scan.records.size(); ++i) {
     if (auto applied = replay.apply(scan.records[i]); !applied) {
       return applied.error().with_offset(scan.records[i].offset);
     }
   }
+  if (spent) std::string().swap(*spent);
   auto state = replay.finish();
   if (!state && state.error().code() == Errc::corrupt)
     return state.error().with_offset(scan.records[first].offset);

@@ -80,7 +80,12 @@ bool has_no_appends(std::string_view line_start) noexcept;
 /// The idempotency keys in a snapshot's members. Errors: corrupt.
 Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& limits);
 
-/// Replays the records from the last snapshot on. Errors: corrupt with offset(), too_large, unsupported.
-Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits);
+/// The index of the last snapshot; records.size() when there is none.
+std::size_t last_snapshot(const storage::LogScan& scan) noexcept;
+
+/// Replays the records from the last snapshot on. `spent`, the bytes that `scan` views, is emptied as soon as
+/// they are not needed any more, before the session is made of what was parsed: there may not be room for
+/// both. Errors: corrupt with offset(), too_large, unsupported.
+Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std::string* spent = nullptr);
 
 }  // namespace sessile::json_directory

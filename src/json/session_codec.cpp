@@ -123,6 +123,8 @@ class SessionReader {
       if (!object) return within(name, i, Fault{std::string(), "expected an object"});
       if (Checked fault = take(std::move(*object), out.emplace_back()))
         return within(name, i, *std::move(fault));
+      // What it was taken from goes now, not with all others: they take as much room as the session.
+      (*items)[i].emplace_null();
     }
     return {};
   }

@@ -8,8 +8,14 @@
 
 #include <doctest/doctest.h>
 
+#include <spawn.h>
+#include <sys/wait.h>
+
 #include <cmath>
+#include <cstdlib>
 #include <random>
+
+extern char** environ;
 
 namespace sessile::json_directory {
 namespace {
@@ -39,7 +45,47 @@ std::string type_of_last(Fixture& f, const std::string& name) {
   return members.substr(8, members.find('"', 8) - 8);
 }
 
+/// A line of /proc/self/status, in KiB.
+std::uint64_t status(const std::string& name) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(name)) return std::stoull(line.substr(name.size() + 1));
+  }
+  return 0;
+}
+
 }  // namespace
+
+// The child of the test below: run only by it, in a process of its own.
+TEST_CASE("child: loads a large session" * doctest::skip()) {
+  const char* root = std::getenv("SESSILE_TEST_ROOT");
+  REQUIRE(root);
+  auto store = make_json_directory_store(root).value();
+  REQUIRE(blocking::load(*store, "small"));
+  const std::uint64_t before = status("VmHWM:");
+  const auto loaded = blocking::load(*store, "s");
+  REQUIRE(loaded);
+  const auto file = std::filesystem::file_size(std::filesystem::path(root) / "sessions" / "s.jsonl") / 1024;
+  REQUIRE(file > 30000);
+  CHECK(status("VmHWM:") - before < file * 5 / 2);
+}
+
+TEST_CASE("Loading a large session takes at most two and a half times its file's size in memory") {
+  Fixture f;
+  REQUIRE(f.save(conversation("small", "a", 1)));
+  REQUIRE(f.save(conversation("s", "a", 20000, 2000), SaveOptions().durability(Durability::process)));
+  ::setenv("SESSILE_TEST_ROOT", f.root().c_str(), 1);
+  std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::string test = "-tc=child: loads a large*";
+  std::string no_skip = "--no-skip";
+  char* arguments[] = {program.data(), test.data(), no_skip.data(), nullptr};
+  pid_t child = 0;
+  REQUIRE(::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ) == 0);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
 
 TEST_CASE("An append to a large session costs as little as one to a small one, the first after opening too") {
   Fixture f;
