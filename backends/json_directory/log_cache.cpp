@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMostEntries = 8192;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;
 /// A session larger than this is not kept: it would drive out all others.
-constexpr std::uint64_t kLargestBytes = kMostBytes / 4;
+constexpr std::uint64_t kLargestBytes = kMostBytes / 2;
 constexpr std::uint64_t kEntryBytes = 1024;
 /// Appends are kept apart until there are too many of them to look through.
 constexpr std::size_t kMostAdded = 4096;
