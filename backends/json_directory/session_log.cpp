@@ -49,9 +49,11 @@ SessionWriter::~SessionWriter() {
 
 void SessionWriter::keep() noexcept {
   auto known = std::move(known_);
-  if (!known || !log_ || uncertain_ || tail_.torn || tail_.newline_missing) return;
+  // Closed here, where it may block.
+  auto log = std::exchange(log_, std::nullopt);
+  if (!known || !log || uncertain_ || tail_.torn || tail_.newline_missing) return;
   try {
-    auto mark = log_->mark(tail_);
+    auto mark = log->mark(tail_);
     if (!mark) return;
     known->mark = *mark;
     place_.cache->put(*place_.sessions, log_name_, std::move(known));

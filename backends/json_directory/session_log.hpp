@@ -53,7 +53,7 @@ class SessionWriter {
   Result<void> read_whole();
   /// The same for the remembered appends.
   Result<void> read_remembered();
-  /// Leaves what is known in the cache, unless a write may have made it wrong.
+  /// Closes the log, and leaves what is known of it in the cache unless a write may have made that wrong.
   void keep() noexcept;
 
   /// Makes sure that the index entries and the log's own are as durable as a write will promise.
