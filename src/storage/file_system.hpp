@@ -114,9 +114,11 @@ class Sidecar : public LockFile {
 class LinePlace {
  public:
   virtual ~LinePlace() = default;
-  /// Whether nobody who arrived before is in the line; true as well when it cannot be told.
-  virtual bool is_first() = 0;
-  /// Calls `left` when somebody has left the line, as Sidecar::watch does.
+  /// Who is first in the line, by a number of its own, when that is somebody who arrived before; 0: nobody
+  /// before this place is left, or it cannot be told.
+  virtual std::int64_t first_before() = 0;
+  /// Calls `left` when somebody has left the line and this place has become the first. As with
+  /// Sidecar::watch, spurious calls happen, and missing ones too (whoever was first has died).
   virtual SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) = 0;
 };
 
