@@ -102,6 +102,12 @@ std::string_view reason_in(std::string_view text) noexcept {
   return "the server cannot be reached";
 }
 
+/// Text goes in and comes out as it is in no other encoding.
+bool speaks_utf8(const PGconn* connection) {
+  const char* const encoding = PQparameterStatus(connection, "server_encoding");
+  return encoding != nullptr && std::string_view(encoding) == "UTF8";
+}
+
 Failure failure_of(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -163,6 +169,9 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
     co_return opened;
   }
   PQsetErrorVerbosity(handle.get(), PQERRORS_SQLSTATE);
+  // Else libpq prints what the server remarks on stderr.
+  PQsetNoticeReceiver(
+      handle.get(), [](void*, const PGresult*) {}, nullptr);
   const bool answered = co_await connect(handle.get(), io, target.attempt);
   const bool cancelled = co_await is_cancelled();
   if (cancelled) {
@@ -174,6 +183,8 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
     opened.failure.state = state_in(said);
     if (!opened.failure.state.empty()) opened.failure.cause = Failure::Cause::server;
     if (opened.failure.state.empty()) opened.failure.text = reason_in(said);
+  } else if (!speaks_utf8(handle.get())) {
+    opened.failure = Failure(Failure::Cause::server, std::string(sqlstate::kNotInEncoding), std::string());
   } else {
     auto wire = std::make_shared<Wire>(io);
     if (PQsetnonblocking(handle.get(), 1) != 0 || PQenterPipelineMode(handle.get()) != 1 ||

@@ -85,20 +85,26 @@ Statements::Statements(const std::string& schema) {
                     "UPDATE @.sessions s " + replace + "WHERE s.id = $1 AND s.revision = $20 AND s.sound");
   cut_messages =
       make("cut_messages", "DELETE FROM @.messages WHERE session_id = $1 AND seq > $3 AND " + stands);
-  add_messages = make("add_messages",
-                      "INSERT INTO @.messages (session_id, seq, body) "
-                      "SELECT s.id, s.message_count - cardinality($3::text[]) + t.n, t.body "
-                      "FROM @.sessions s, unnest($3::text[]) WITH ORDINALITY AS t(body, n) "
-                      "WHERE s.id = $1 AND s.writer = $2");
+  const std::string add_text =
+      "INSERT INTO @.messages (session_id, seq, body) "
+      "SELECT s.id, s.message_count - cardinality($3::text[]) + t.n, t.body "
+      "FROM @.sessions s, unnest($3::text[]) WITH ORDINALITY AS t(body, n) "
+      "WHERE s.id = $1 AND s.writer = $2";
+  add_messages = make("add_messages", add_text);
+  // Run again by the same writer, after a commit whose answer was lost, it finds its key.
+  add_messages_keyed = make("add_messages_keyed", add_text +
+                                                      " AND NOT EXISTS (SELECT 1 FROM @.appends a "
+                                                      "WHERE a.session_id = $1 AND a.key = $4)");
   append = make("append", append_text);
   append_keyed = make("append_keyed", append_text +
                                           " AND NOT EXISTS (SELECT 1 FROM @.appends a "
                                           "WHERE a.session_id = $1 AND a.key = $9)");
 
-  remember = make("remember",
-                  "INSERT INTO @.appends (session_id, key, fingerprint, revision, created_us, created_text, "
-                  "updated_us) SELECT s.id, $3, $4, s.revision, s.created_us, s.created_text, s.updated_us "
-                  "FROM @.sessions s WHERE s.id = $1 AND s.writer = $2");
+  remember =
+      make("remember",
+           "INSERT INTO @.appends (session_id, key, fingerprint, revision, created_us, created_text, "
+           "updated_us) SELECT s.id, $3, $4, s.revision, s.created_us, s.created_text, s.updated_us "
+           "FROM @.sessions s WHERE s.id = $1 AND s.writer = $2 ON CONFLICT (session_id, key) DO NOTHING");
   forget = make("forget",
                 "DELETE FROM @.appends WHERE session_id = $1 AND revision <= (SELECT a.revision "
                 "FROM @.appends a WHERE a.session_id = $1 ORDER BY a.revision DESC OFFSET $2 LIMIT 1)");

@@ -32,6 +32,11 @@ Error damaged() {
   return unreadable("the session's envelope is not as it was written");
 }
 
+/// A text that no time could be read from is kept as well.
+bool is_given(const Timestamp& time) {
+  return time.is_set() || !time.original().empty();
+}
+
 std::optional<Revision> revision_of(const std::optional<Probe>& probe) {
   return probe ? std::optional(probe->written.revision) : std::nullopt;
 }
@@ -97,8 +102,8 @@ std::vector<Parameter> PostgresStore::row_parameters(const Session& session, Ses
   parameters.push_back(Parameter::integer(micros(first.updated_at.time())));
   parameters.push_back(Parameter::text(original_of(first.updated_at)));
   parameters.push_back(Parameter::integer(micros(stamper_.now())));
-  parameters.push_back(Parameter::boolean(preserve && session.created_at.is_set()));
-  parameters.push_back(Parameter::boolean(preserve && session.updated_at.is_set()));
+  parameters.push_back(Parameter::boolean(preserve && is_given(session.created_at)));
+  parameters.push_back(Parameter::boolean(preserve && is_given(session.updated_at)));
   return parameters;
 }
 
@@ -257,8 +262,10 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     // So that who waited for the row sees the key of who had it.
     if (keyed) commands.push_back(of_id(sql.lock, id));
     commands.emplace_back(keyed ? sql.append_keyed : sql.append, std::move(decide));
-    commands.push_back(command(sql.add_messages, about(id, writer), Parameter::texts(bodies)));
+    commands.push_back(command(keyed ? sql.add_messages_keyed : sql.add_messages, about(id, writer),
+                               Parameter::texts(bodies)));
     if (keyed) {
+      commands.back().parameters.push_back(Parameter::bytes(key));
       commands.push_back(command(sql.remember, about(id, writer), Parameter::bytes(key)));
       commands.back().parameters.push_back(Parameter::text(print));
       commands.emplace_back(sql.forget, about(id, kRememberedAppends));

@@ -4,11 +4,6 @@
 
 namespace sessile::detail {
 
-namespace {
-
-constexpr std::string_view kBlank = " \t\r";
-
-/// The size of the object at the front of `text`, found by its braces alone; 0 when it does not end.
 std::size_t object_size(std::string_view text) noexcept {
   std::size_t depth = 0;
   bool in_string = false;
@@ -30,6 +25,10 @@ std::size_t object_size(std::string_view text) noexcept {
   }
   return 0;
 }
+
+namespace {
+
+constexpr std::string_view kBlank = " \t\r";
 
 /// Reads one line of a text.
 class LineReader {

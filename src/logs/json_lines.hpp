@@ -13,6 +13,9 @@
 
 namespace sessile::detail {
 
+/// The size of the object at the front of `text`, found by its braces alone; 0 when it does not end.
+std::size_t object_size(std::string_view text) noexcept;
+
 /// Called with each value, and where its text is.
 using VisitJson = std::function<void(json::value value, const SkippedPart& place)>;
 

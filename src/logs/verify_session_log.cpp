@@ -1,4 +1,5 @@
 // The check and the repair of a session's log.
+#include "logs/json_lines.hpp"
 #include "logs/log_operation.hpp"
 #include "logs/session_log_state.hpp"
 #include "storage/quarantine.hpp"
@@ -20,7 +21,7 @@ using storage::Findings;
 bool is_torn(std::string_view part) noexcept {
   const std::size_t written = part.find_last_not_of('\0');
   if (written == std::string_view::npos) return true;
-  return part.front() == '{' && part[written] != '}';
+  return part.front() == '{' && detail::object_size(part.substr(0, written + 1)) == 0;
 }
 
 Finding finding_of(const SkippedPart& part, std::string_view text, const std::string& path) {

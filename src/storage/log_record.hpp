@@ -51,6 +51,9 @@ std::optional<LogRecord> check_record(std::string_view line) noexcept;
 /// not begin as a record does.
 std::string_view leading_members(std::string_view line_start) noexcept;
 
+/// The sequence number at the beginning of a record, unchecked; 0 when there is none.
+std::uint64_t leading_number(std::string_view line_start) noexcept;
+
 /// The length that the record ending with `bytes` claims to have; empty when they do not end as one does.
 std::optional<std::uint64_t> claimed_length(std::string_view bytes) noexcept;
 

@@ -65,6 +65,7 @@ TEST_CASE(
     {
       auto root = machine.files()->open_directory("/").value();
       REQUIRE(root->make_directory("place").has_value());
+      REQUIRE(root->sync().has_value());
       REQUIRE(root->open_directory("place").value()->make_directory("store").has_value());
     }
     subject->forget();

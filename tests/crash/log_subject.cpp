@@ -100,6 +100,7 @@ class MemorySubject final : public Subject {
 
   Observation observe() override {
     Observation seen;
+    if (!log_) open_log();
     if (!log_) {
       seen.objects["memory"] = kCorrupt + ": " + opening_.message();
       if (opening_.code() != Errc::corrupt) seen.problem = "open: " + opening_.message();
@@ -257,6 +258,8 @@ class SessionLogSubject final : public Subject {
     return seen;
   }
   std::string verify() override {
+    // A log that promises less may have lost any line of many.
+    if (durability_ != Durability::power) return {};
     auto report = runner_.run(log_->verify());
     if (!report && report.error().code() == Errc::not_found) return {};
     return damage_in(report);

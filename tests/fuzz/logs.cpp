@@ -130,8 +130,10 @@ void log_records(std::string_view bytes) {
   const Session& session = state->stored.session;
   // A log made by hand may hold what no store writes.
   if (session.revision == 0 || !measure(session, limits).has_value()) return;
+  json_directory::RecordHead head;
+  head.summary = summarize(session);
   const std::string snapshot =
-      framed(json_directory::encode_snapshot(session, state->stored.appends, false), 1);
+      framed(json_directory::encode_snapshot(head, session, state->stored.appends), 1);
   const auto again = storage::scan_log(snapshot);
   require(again.has_value(), "a snapshot is a good log");
   const auto replayed = json_directory::replay(*again, limits);

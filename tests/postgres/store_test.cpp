@@ -116,11 +116,11 @@ TEST_CASE("Listings, appends and removals find their rows by indexes in a filled
   using postgres::Parameter;
   uses(plan_of(database, sql.unsound, {}), "sessions_unsound");
   uses(plan_of(database, sql.load,
-               {Parameter::text("id7"), Parameter::integer(10), Parameter::integer(1 << 20)}),
+               {Parameter::text(std::string("id7")), Parameter::integer(10), Parameter::integer(1 << 20)}),
        "messages_pkey");
-  uses(plan_of(database, sql.remove_messages, {Parameter::text("id7")}), "messages_pkey");
+  uses(plan_of(database, sql.remove_messages, {Parameter::text(std::string("id7"))}), "messages_pkey");
   uses(plan_of(database, sql.cut_messages,
-               {Parameter::text("id7"), Parameter::integer(7), Parameter::integer(0)}),
+               {Parameter::text(std::string("id7")), Parameter::integer(7), Parameter::integer(0)}),
        "messages_pkey");
   CHECK(blocking::list(*store, ListQuery().agent("agent7").limit(3)).value().items.size() == 3);
 }

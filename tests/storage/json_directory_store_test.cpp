@@ -165,11 +165,14 @@ TEST_CASE("The first user message of a session without a title gives it one in l
 TEST_CASE("Compaction keeps all messages and the remembered appends, and the log stays small") {
   Fixture f;
   REQUIRE(f.save(conversation("s", "a", 3)));
+  const AppendOptions quick = AppendOptions().durability(Durability::process);
   std::uint64_t largest = 0;
   std::uint64_t before = 0;
   int compactions = 0;
-  const auto keyed = [](int i) { return AppendOptions().idempotency_key("key " + std::to_string(i)); };
-  for (int i = 0; i < 900; ++i) {
+  const auto keyed = [&quick](int i) {
+    return AppendOptions(quick).idempotency_key("key " + std::to_string(i));
+  };
+  for (int i = 0; i < 1700; ++i) {
     REQUIRE(f.append("s", "m", keyed(i)));
     const std::uint64_t size = std::filesystem::file_size(f.log("s"));
     if (size < before) {
@@ -183,15 +186,15 @@ TEST_CASE("Compaction keeps all messages and the remembered appends, and the log
   }
   CHECK(compactions > 0);
   const auto loaded = f.load("s").value();
-  CHECK(loaded->messages.size() == 903);
-  CHECK(largest < 3 * loaded->stored_bytes + 65536 + 65536);
-  CHECK(count_records(f.content("s")) < 901);
-  const auto first = f.append("s", "m", AppendOptions().idempotency_key("key 850"));
+  CHECK(loaded->messages.size() == 1703);
+  CHECK(largest < 3 * loaded->stored_bytes + 524288 + 131072);
+  CHECK(count_records(f.content("s")) < 1701);
+  const auto first = f.append("s", "m", AppendOptions().idempotency_key("key 1650"));
   REQUIRE(first);
   CHECK(first->replayed);
-  CHECK(f.append("s", "other", AppendOptions().idempotency_key("key 850")).error().code() ==
+  CHECK(f.append("s", "other", AppendOptions().idempotency_key("key 1650")).error().code() ==
         Errc::invalid_argument);
-  CHECK(f.load("s").value()->messages.size() == 903);
+  CHECK(f.load("s").value()->messages.size() == 1703);
 }
 
 TEST_CASE("A save keeps the remembered appends, as a patch and as a snapshot") {

@@ -95,7 +95,8 @@ TEST_CASE("verify of a session log tells torn lines from damaged ones, and repai
   check_sound(run(log.verify()));
   run(log.append(Message("user", "one"))).value();
   const std::string good = Place::read(file);
-  const std::string torn = "{\"role\":\"user\",\"cont";
+  // Torn right behind an inner object.
+  const std::string torn = "{\"role\":\"user\",\"content\":{\"a\":1}";
   const std::string damaged = "{\"role\":\"user\"\x01\"content\":\"two\"}";
   Place::write(file, good + torn + "\n" + damaged + "\n" + std::string(7, '\0') + "\n");
   run(log.append(Message("user", "three"))).value();
