@@ -56,6 +56,9 @@ void check_tail(std::string_view bytes, const storage::LogScan& scan) {
   require(again->records.size() == scan.records.size() + 1, "an append adds one record, and loses none");
   require(again->records.back().members == "\"a\":1", "the record that was appended is the last");
   require(!again->torn, "an append leaves nothing torn");
+  if (bytes.find("}{") == std::string_view::npos) {
+    require(after.find("}{") == std::string::npos, "each record is on a line of its own");
+  }
 }
 
 }  // namespace
