@@ -267,7 +267,8 @@ TEST_CASE("A log of the version before, whose records name no snapshot, is read 
   REQUIRE(f.append("s", "once", AppendOptions().idempotency_key("k")));
   const std::string bytes = f.content("s");
   std::string old;
-  for (const auto& record : storage::scan_log(bytes)->records) {
+  const auto scan = storage::scan_log(bytes);
+  for (const auto& record : scan->records) {
     std::string members(record.members);
     for (const std::string name : {",\"from\":0", ",\"keyed\":0", ",\"synced\":true"}) {
       if (const auto at = members.find(name); at != std::string::npos) members.erase(at, name.size());
