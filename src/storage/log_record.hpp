@@ -73,7 +73,8 @@ class LogScan {
 /// is the last and looks as an interrupted append leaves it: a beginning of a record, perhaps with whole
 /// sectors (512 bytes) of it still newlines, or NULs up to the end of a sector or the log where the log was
 /// made longer, and never all of it. So damage to any one byte of a log is reported, its last record
-/// included.
+/// included; but for the last byte of all turned into padding, which is what an append cut one byte short
+/// leaves.
 Result<LogScan> scan_log(std::string_view bytes);
 
 /// What can still be read of a damaged log.

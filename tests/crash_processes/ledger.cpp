@@ -2,6 +2,7 @@
 
 #include <sessile/blocking.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <map>
@@ -282,23 +283,32 @@ std::string check_shared(SessionStore& store, const Ledger& ledger, int writers)
   return {};
 }
 
-std::string check_store(SessionStore& store) {
-  if (auto fault = check_remains(store); !fault.empty()) return fault;
+std::string check_listed(SessionStore& store) {
   const auto page = blocking::list(store, ListQuery().limit(kMaxPageSize));
   if (!page) return "list: " + page.error().message();
   if (!page->unreadable.empty()) return "unreadable: " + page->unreadable.front().message();
   for (const SessionSummary& summary : page->items) {
+    const auto indexed = blocking::list(store, ListQuery().agent(summary.agent_id));
+    if (!indexed) return "list by agent: " + indexed.error().message();
+    const auto is_it = [&summary](const SessionSummary& other) { return other.id == summary.id; };
+    if (std::none_of(indexed->items.begin(), indexed->items.end(), is_it)) {
+      return summary.id.str() + " is not listed under its agent";
+    }
+  }
+  return {};
+}
+
+std::string check_store(SessionStore& store) {
+  if (auto fault = check_remains(store); !fault.empty()) return fault;
+  if (auto fault = check_listed(store); !fault.empty()) return fault;
+  const auto page = blocking::list(store, ListQuery().limit(kMaxPageSize));
+  if (!page) return "list: " + page.error().message();
+  for (const SessionSummary& summary : page->items) {
     const Mutation touch([](Session& session) { session.set_metadata("touched", true); });
     const auto updated = blocking::update(store, summary.id, touch, UpdateOptions().timeout(kPatience));
     if (!updated) return "a write afterwards: " + updated.error().message();
-    const auto indexed = blocking::list(store, ListQuery().agent(summary.agent_id));
-    if (!indexed) return "list by agent: " + indexed.error().message();
-    bool listed = false;
-    for (const SessionSummary& other : indexed->items)
-      listed = listed || other.id == summary.id;
-    if (!listed) return summary.id.str() + " is not listed under its agent";
   }
-  return {};
+  return check_listed(store);
 }
 
 }  // namespace sessile::crash

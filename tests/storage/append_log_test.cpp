@@ -348,6 +348,7 @@ TEST_CASE("An append that runs out of space leaves the log as it was, and can be
   for (const int allowed : {0, 1, 5}) {
     Fixture f;
     REQUIRE(f.replace(1, members(0)));
+    const std::string before = f.content();
     f.faults->longest_write = 50;
     int writes = 0;
     f.faults->before = [&](const std::string& call, const std::string&) {
@@ -359,6 +360,7 @@ TEST_CASE("An append that runs out of space leaves the log as it was, and can be
     f.faults->before = nullptr;
     CHECK(f.numbers() == Numbers{1});
     CHECK_FALSE(f.poisoned());
+    CHECK(f.content().find_last_not_of('\n') == before.find_last_not_of('\n'));
     REQUIRE(f.append(members(1, 600)));
     CHECK(f.numbers() == Numbers{1, 2});
   }
