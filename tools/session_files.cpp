@@ -11,7 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Named after the id, whatever the folder and the extension; not the lock, which others may hold.
+// Named after the id, whatever the folder and the extension; not the lock and its queue, which others may
+// hold.
 Result<std::vector<fs::path>> files_of(const fs::path& directory, const SessionId& id) {
   const std::string name = file_name(id.str());
   std::vector<fs::path> files;
@@ -21,7 +22,8 @@ Result<std::vector<fs::path>> files_of(const fs::path& directory, const SessionI
     const std::string file = entry->path().filename().string();
     const bool named = file == name || file.starts_with(name + '.');
     std::error_code unknown;
-    if (named && !file.ends_with(".lock") && fs::is_regular_file(entry->symlink_status(unknown))) {
+    const bool lock = file.ends_with(".lock") || file.ends_with(".lock.queue");
+    if (named && !lock && fs::is_regular_file(entry->symlink_status(unknown))) {
       files.push_back(entry->path());
     }
   }

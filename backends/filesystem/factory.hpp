@@ -4,7 +4,7 @@
 
 namespace sessile::detail {
 
-/// Opens `file:DIR?lock=…&lock_timeout=…`. Does no I/O. Errors: invalid_argument, unsupported.
+/// Opens `file:DIR?lock=…&lock_timeout=…&waiting=…`. Does no I/O. Errors: invalid_argument, unsupported.
 Result<std::shared_ptr<SessionStore>> open_filesystem_url(StoreUrl url, OpenOptions options);
 
 }  // namespace sessile::detail

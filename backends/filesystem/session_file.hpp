@@ -32,6 +32,24 @@ std::string file_of(storage::Directory& directory, const SessionId& id, const Li
 Result<StoredSession> read_session(storage::Directory& directory, const std::string& file,
                                    const SessionId& id, const Limits& limits);
 
+/// The same where that takes neither waiting for the device nor long work: else null, and whoever may block
+/// asks read_session, also for what went wrong.
+SessionPtr read_session_at_once(storage::Directory& directory, const std::string& file, const SessionId& id,
+                                const Limits& limits);
+
+/// What a write that replaces a session needs of the old one.
+class StoredHead {
+ public:
+  StoredHead() {}
+  StoredState state;
+  AppendMemory appends;
+};
+
+/// Reads that from the two ends of `file` where it is of our form, and else from all of it. Empty when there
+/// is no such file. Errors: as read_session; of what lies between the ends nothing is said.
+Result<std::optional<StoredHead>> read_stored_head(storage::Directory& directory, const std::string& file,
+                                                   const SessionId& id, const Limits& limits);
+
 /// Reads the summary of `file`, only the file's head where that has it. Empty when there is no such file, or
 /// another one stands for the same id. Errors: as read_session.
 Result<std::optional<SessionSummary>> read_summary(storage::Directory& directory, const std::string& file,

@@ -129,12 +129,12 @@ Result<std::optional<StoredSession>> FilesystemStore::read_now(const Target& tar
   return stored.error();
 }
 
-Result<void> FilesystemStore::write_now(const Target& target, const Session& session,
+Result<void> FilesystemStore::write_now(const Target& target, const Session& session, const Written& stamp,
                                         const AppendMemory& appends, Durability durability,
                                         CommitGate& gate) {
   place_->sweep(*target.directory, target.file);
-  auto replaced = storage::replace_file(*target.directory, target.file, encode_document(session, appends),
-                                        durability, gate);
+  auto replaced = storage::replace_file(*target.directory, target.file,
+                                        encode_document(session, stamp, appends), durability, gate);
   // Of an indeterminate write flush may yet make sure.
   if (replaced) unsynced_.wrote(target.file, durability);
   if (!replaced && replaced.error().code() == Errc::indeterminate) {
@@ -153,22 +153,25 @@ Async<Written> FilesystemStore::do_save(SessionPtr session, SaveOptions options)
 
 Result<Written> FilesystemStore::save_now(const Target& target, const Session& session,
                                           const SaveOptions& options, CommitGate& gate) {
-  // All of what is there, so that nothing is overwritten that cannot be read.
-  auto existing = read_now(target, session.id);
+  auto existing = read_stored_head(*target.directory, target.file, session.id, capabilities().limits);
   if (!existing) return existing.error();
   std::optional<StoredState> state;
-  if (*existing) state = state_of((*existing)->session);
+  if (*existing) state = (*existing)->state;
   auto expected =
       check_revision(options.if_revision(), state ? std::optional<Revision>(state->revision) : std::nullopt);
   if (!expected) return expected.error();
   const Written written = stamper_.next(state, session, options.times());
   const AppendMemory appends = *existing ? std::move((*existing)->appends) : AppendMemory();
-  auto replaced = write_now(target, stamped(session, written), appends, *options.durability(), gate);
+  auto replaced = write_now(target, session, written, appends, *options.durability(), gate);
   if (!replaced) return replaced.error();
   return written;
 }
 
 Async<SessionPtr> FilesystemStore::do_load(SessionId id, LoadOptions options) {
+  if (const auto directory = place_->opened(); directory && !may_have_foreign_file(id)) {
+    auto session = read_session_at_once(*directory, own_file(id), id, capabilities().limits);
+    if (session) co_return partial_view(std::move(session), options);
+  }
   co_return co_await storage::run_on(get_executor(),
                                      [this, &id, &options](CommitGate&) { return load_now(id, options); });
 }
@@ -229,10 +232,10 @@ Async<void> FilesystemStore::do_remove(SessionId id, RemoveOptions options) {
 
 Result<void> FilesystemStore::remove_now(const Target& target, const SessionId& id,
                                          const RemoveOptions& options, CommitGate& gate) {
-  auto existing = read_now(target, id);
+  auto existing = read_stored_head(*target.directory, target.file, id, capabilities().limits);
   if (!existing) return existing.error();
   if (!*existing) return Error(Errc::not_found);
-  const Revision revision = (*existing)->session.revision;
+  const Revision revision = (*existing)->state.revision;
   if (auto expected = check_revision(options.if_revision(), revision); !expected) return expected;
   auto removed = storage::remove_file(*target.directory, target.file, *options.durability(), gate);
   if (removed || removed.error().code() == Errc::indeterminate) {
@@ -282,8 +285,7 @@ Result<Written> FilesystemStore::append_now(const Target& target, const SessionI
   std::move(messages.begin(), messages.end(), std::back_inserter(session.messages));
   if (auto measured = measure(session, capabilities().limits); !measured) return measured.error();
   if (remembered) appends.remember(options.idempotency_key(), print, written);
-  auto replaced =
-      write_now(target, stamped(std::move(session), written), appends, *options.durability(), gate);
+  auto replaced = write_now(target, session, written, appends, *options.durability(), gate);
   if (!replaced) return replaced.error();
   return written;
 }
@@ -337,7 +339,7 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
     auto job = [&, owned = std::move(*held)](CommitGate& gate) -> Result<SessionPtr> {
       const Written written = stamper_.next(state_of(current), **changed, Times::stamp);
       auto next = std::make_shared<Session>(stamped(std::move(**changed), written));
-      auto replaced = write_now(*target, *next, found->stored.appends, *options.durability(), gate);
+      auto replaced = write_now(*target, *next, written, found->stored.appends, *options.durability(), gate);
       if (!replaced) return replaced.error();
       return SessionPtr(std::move(next));
     };

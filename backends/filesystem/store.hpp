@@ -67,8 +67,9 @@ class FilesystemStore final : public SessionStore {
                           storage::CommitGate& gate);
   Result<Written> append_now(const Target& target, const SessionId& id, std::vector<Message>& messages,
                              const AppendOptions& options, storage::CommitGate& gate);
-  Result<void> write_now(const Target& target, const Session& session, const AppendMemory& appends,
-                         Durability durability, storage::CommitGate& gate);
+  /// Writes `session`, stamped.
+  Result<void> write_now(const Target& target, const Session& session, const Written& stamp,
+                         const AppendMemory& appends, Durability durability, storage::CommitGate& gate);
 
   const LockOptions lock_;
   const Stamper stamper_;

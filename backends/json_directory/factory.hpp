@@ -10,7 +10,7 @@
 
 namespace sessile::detail {
 
-/// Opens `jsondir:DIR?lock=…&lock_timeout=…`. Errors: invalid_argument.
+/// Opens `jsondir:DIR?lock=…&lock_timeout=…&waiting=…`. Errors: invalid_argument.
 Result<std::shared_ptr<SessionStore>> open_json_directory_url(StoreUrl url, OpenOptions options);
 
 /// make_json_directory_store on another file system.

@@ -134,7 +134,11 @@ Result<void> Place::sync_sessions() const {
 }
 
 Layout::Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing)
-    : files_(std::move(files)), root_(std::move(root)), missing_(missing) {}
+    : files_(std::move(files)),
+      root_(std::move(root)),
+      missing_(missing),
+      cache_(files_ == storage::real_file_system() ? LogCache::of_the_process()
+                                                   : std::make_shared<LogCache>()) {}
 
 Result<std::shared_ptr<Directory>> Layout::open_root(bool make) {
   auto root = files_->open_directory(root_);
@@ -194,6 +198,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   if (!*root) return std::shared_ptr<const Place>();
   if (auto known = check_marker(**root, false); !known) return known.error();
   auto place = std::make_shared<Place>();
+  place->cache = cache_;
   auto sessions = open_existing(**root, "sessions");
   if (!sessions) return sessions.error();
   if (!*sessions) return std::shared_ptr<const Place>();
@@ -219,6 +224,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_write() {
   // The marker comes first: what it marks is never without it.
   if (auto known = check_marker(**root, true); !known) return known.error();
   auto place = std::make_shared<Place>();
+  place->cache = cache_;
   auto locks = open_or_make(**root, "locks");
   if (!locks) return locks.error();
   auto agents = open_or_make(**root, "agents");

@@ -1,6 +1,7 @@
 // The directories of a store and the names in them.
 #pragma once
 
+#include "log_cache.hpp"
 #include "storage/file_system.hpp"
 
 #include <sessile/ids.hpp>
@@ -32,6 +33,7 @@ class Place {
   std::shared_ptr<storage::Directory> sessions;
   std::shared_ptr<storage::Directory> locks;   ///< null: opened to read, and there is none to open
   std::shared_ptr<storage::Directory> agents;  ///< null: opened to read, and there is none
+  std::shared_ptr<LogCache> cache;
 
   /// Makes the index entry of `name` under `agent`, and with Durability::power makes it durable. Repeatable.
   Result<void> add_to_index(const AgentId& agent, const std::string& name, Durability durability) const;
@@ -70,16 +72,18 @@ class Layout {
 
   /// What open_to_write returned before, without blocking; null when it has not yet.
   std::shared_ptr<const Place> opened_to_write();
+  /// The same of open_to_read.
+  std::shared_ptr<const Place> opened_to_read();
 
  private:
   Result<std::shared_ptr<storage::Directory>> open_root(bool make);
-  std::shared_ptr<const Place> opened_to_read();
   void opened(std::shared_ptr<const Place> readable, std::shared_ptr<const Place> writable);
   Result<void> check_marker(storage::Directory& root, bool make);
 
   const std::shared_ptr<storage::FileSystem> files_;
   const std::filesystem::path root_;
   const MissingPlace missing_;
+  const std::shared_ptr<LogCache> cache_;
   std::mutex opening_;                     // held while directories are opened; taken before mutex_
   std::mutex mutex_;                       // never held over what may block
   std::shared_ptr<const Place> readable_;  // protected by mutex_

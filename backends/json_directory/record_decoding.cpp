@@ -1,6 +1,7 @@
 #include "records.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -10,9 +11,17 @@ namespace {
 
 constexpr std::string_view kHeadEnd = ",\"head\":\"";
 constexpr std::size_t kChecksumDigits = 8;
+constexpr std::string_view kSession = ",\"session\":";
 
 Error corrupt(std::string_view detail) {
   return Error(Errc::corrupt, detail);
+}
+
+/// The members that follow the head's checksum.
+std::string_view after_head(std::string_view members) noexcept {
+  const std::size_t head = members.find(kHeadEnd);
+  if (head == std::string_view::npos) return {};
+  return members.substr(std::min(members.size(), head + kHeadEnd.size() + kChecksumDigits + 1));
 }
 
 std::optional<RecordType> type_of(const json::object& fields) {
@@ -70,7 +79,8 @@ Result<SessionSummary> append_summary_from(const json::object& fields) {
   return summary_from(std::move(summary));
 }
 
-Result<RecordHead> head_from(json::object fields) {
+/// Takes the summary out of `fields`.
+Result<RecordHead> head_from(json::object& fields) {
   const auto type = type_of(fields);
   if (!type) {
     return Error(Errc::unsupported, "a record of a type that this version does not know: upgrade");
@@ -86,40 +96,49 @@ Result<RecordHead> head_from(json::object fields) {
   if (is_append && !base) return corrupt("an append has no base");
   if (!is_append && !(whole && whole->is_object())) return corrupt("a record has no summary");
   head.base = base.value_or(0);
+  head.from = number(fields, "from");
+  head.keyed = number(fields, "keyed");
+  head.synced = flag(fields, "synced");
   auto summary = is_append ? append_summary_from(fields) : summary_from(std::move(whole->get_object()));
   if (!summary) return summary.error();
   head.summary = std::move(*summary);
   return head;
 }
 
+/// A record wraps the session in one more level, and may be longer than it.
+Limits record_limits(Limits limits) {
+  limits.session_bytes = log_bytes_limit(limits);
+  ++limits.depth;
+  return limits;
+}
+
 /// A document that records are applied to.
 class Replay {
  public:
-  explicit Replay(const Limits& limits) : limits_(limits) {
-    // A record wraps the session in one more level, and may be longer than it.
-    record_limits_.depth = limits.depth + 1;
-    record_limits_.session_bytes = log_bytes_limit(limits);
-  }
+  explicit Replay(const Limits& limits) : limits_(limits), record_limits_(record_limits(limits)) {}
 
   Result<void> apply(const storage::LogRecord& record) {
-    auto head = decode_head(record.members);
-    if (!head) return head.error();
-    if (!*head) return corrupt("a record has no head");
     auto parsed = parse_json(record.line, Origin::stored, record_limits_);
     // Its offset is into the record.
     if (!parsed)
       return corrupt("a record is not JSON as it must be").with_outside_text(parsed.error().detail());
     json::object& fields = parsed->as_object();
-    if ((*head)->type == RecordType::append) {
-      if ((*head)->base != state_.base) return corrupt("an append names another base");
-      state_.summary = completed(**head, std::move(state_.summary));
+    const json::value updated_at = updated_at_of(fields);
+    // The record's checksum is over the head as well.
+    auto head = head_from(fields);
+    if (!head) return head.error();
+    if (head->type == RecordType::append) {
+      if (head->base != state_.base) return corrupt("an append names another base");
+      state_.summary = completed(*head, std::move(state_.summary));
     } else {
-      state_.summary = (*head)->summary;
+      state_.summary = head->summary;
       state_.base = record.offset;
     }
-    state_.unsettled = (*head)->unsettled;
-    if (auto applied = apply_body((*head)->type, fields); !applied) return applied;
-    remember(**head);
+    state_.unsettled = head->unsettled;
+    if (head->type == RecordType::snapshot) state_.from = record.offset;
+    if (head->type == RecordType::snapshot || !head->key.empty()) state_.keyed = record.offset;
+    if (auto applied = apply_body(head->type, fields, updated_at); !applied) return applied;
+    remember(*head);
     return success();
   }
 
@@ -141,22 +160,17 @@ class Replay {
   }
 
  private:
-  Result<void> apply_body(RecordType type, json::object& fields) {
+  Result<void> apply_body(RecordType type, json::object& fields, const json::value& updated_at) {
     if (type == RecordType::snapshot) return apply_snapshot(fields);
     document_["revision"] = state_.summary.revision;
-    set_updated_at(type, fields);
+    if (!updated_at.is_null()) document_["updated_at"] = updated_at;
     if (type == RecordType::patch) {
       if (auto changed = apply_changes(fields); !changed) return changed;
       // Logs of before may unset it, where a foreign time became one of ours.
-      if (!document_.contains("updated_at")) set_updated_at(type, fields);
+      if (!document_.contains("updated_at")) document_["updated_at"] = updated_at;
     }
     if (auto added = extend(fields, "messages"); !added) return added;
     return extend(fields, "trajectory");
-  }
-
-  void set_updated_at(RecordType type, json::object& fields) {
-    const json::value* updated = summary_member(type, fields, "updated_at");
-    if (updated) document_["updated_at"] = *updated;
   }
 
   Result<void> apply_snapshot(json::object& fields) {
@@ -182,7 +196,9 @@ class Replay {
       if (!unset->is_array()) return corrupt("unset is not an array");
       for (const json::value& name : unset->get_array()) {
         if (!name.is_string()) return corrupt("unset holds what is not a name");
-        document_.erase(name.get_string());
+        // erase() would put the last field in its place.
+        if (const auto field = document_.find(name.get_string()); field != document_.end())
+          document_.stable_erase(field);
       }
     }
     return success();
@@ -199,23 +215,21 @@ class Replay {
     return success();
   }
 
-  static const json::value* summary_member(RecordType type, const json::object& fields,
-                                           json::string_view name) {
-    if (type == RecordType::append) return fields.if_contains(name);
-    return fields.at("summary").get_object().if_contains(name);
+  /// As it stands in the record: another program's time keeps its text.
+  static json::value updated_at_of(const json::object& fields) {
+    const json::value* summary = fields.if_contains("summary");
+    const json::object* holder = summary ? summary->if_object() : &fields;
+    const json::value* updated = holder ? holder->if_contains("updated_at") : nullptr;
+    return updated ? *updated : json::value();
   }
 
   void remember(const RecordHead& head) {
     if (head.key.empty()) return;
-    Written written;
-    written.revision = state_.summary.revision;
-    written.created_at = state_.summary.created_at;
-    written.updated_at = state_.summary.updated_at;
-    state_.stored.appends.remember(head.key, head.fingerprint, written);
+    state_.stored.appends.remember(head.key, head.fingerprint, written_of(state_.summary));
   }
 
   const Limits& limits_;
-  Limits record_limits_;
+  const Limits record_limits_;
   json::object document_;
   Replayed state_;
 };
@@ -226,6 +240,23 @@ std::uint64_t log_bytes_limit(const Limits& limits) noexcept {
   constexpr std::uint64_t kRoomForSmallOnes = std::uint64_t{1} << 20;
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max() / 8;
   return 4 * std::min(limits.session_bytes, kMost) + kRoomForSmallOnes;
+}
+
+std::optional<std::uint64_t> snapshot_offset(std::string_view members, std::uint64_t offset) noexcept {
+  constexpr std::string_view kSnapshot = "\"type\":\"snapshot\",";
+  constexpr std::string_view kFrom = ",\"from\":";
+  const std::size_t end = members.find(kHeadEnd);
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view head = members.substr(0, end);
+  if (head.starts_with(kSnapshot)) return offset;
+  // No string holds this: its quotes would be escaped.
+  const std::size_t at = head.find(kFrom);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = head.substr(at + kFrom.size());
+  std::uint64_t from = 0;
+  const auto [stop, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), from);
+  if (failed != std::errc() || stop == digits.data()) return std::nullopt;
+  return from;
 }
 
 Result<std::optional<RecordHead>> decode_head(std::string_view members) {
@@ -239,9 +270,26 @@ Result<std::optional<RecordHead>> decode_head(std::string_view members) {
   std::string text("{");
   auto parsed = parse_json(text.append(fields).append("}"), Origin::stored);
   if (!parsed) return corrupt("the head of a record is not JSON as it must be");
-  auto head = head_from(std::move(parsed->as_object()));
+  auto head = head_from(parsed->as_object());
   if (!head) return head.error();
   return std::optional<RecordHead>(std::move(*head));
+}
+
+bool has_no_appends(std::string_view line_start) noexcept {
+  return after_head(storage::leading_members(line_start)).starts_with(kSession);
+}
+
+Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& limits) {
+  constexpr std::string_view kStart = ",\"appends\":";
+  const std::string_view body = after_head(members);
+  if (body.starts_with(kSession)) return AppendMemory();
+  // Not found inside a string, where quotes are escaped.
+  const std::size_t end = body.find(kSession);
+  if (!body.starts_with(kStart) || end == std::string_view::npos) return corrupt("a snapshot has no session");
+  auto list =
+      parse_json(body.substr(kStart.size(), end - kStart.size()), Origin::stored, record_limits(limits));
+  if (!list) return corrupt("the remembered appends are not JSON as they must be");
+  return AppendMemory::from_json(*list);
 }
 
 SessionSummary completed(const RecordHead& head, SessionSummary base) {
@@ -252,20 +300,24 @@ SessionSummary completed(const RecordHead& head, SessionSummary base) {
   return base;
 }
 
-Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits) {
-  constexpr std::string_view kSnapshot = "\"type\":\"snapshot\",";
-  std::size_t first = scan.records.size();
-  while (first > 0 && !scan.records[--first].members.starts_with(kSnapshot)) {
-  }
-  if (!scan.records[first].members.starts_with(kSnapshot)) {
-    return corrupt("the log has no snapshot").with_offset(0);
-  }
+std::size_t last_snapshot(const storage::LogScan& scan) noexcept {
+  const auto last = std::find_if(scan.records.rbegin(), scan.records.rend(), [](const auto& record) {
+    return record.members.starts_with("\"type\":\"snapshot\",");
+  });
+  if (last == scan.records.rend()) return scan.records.size();
+  return static_cast<std::size_t>(std::distance(last, scan.records.rend())) - 1;
+}
+
+Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std::string* spent) {
+  const std::size_t first = last_snapshot(scan);
+  if (first == scan.records.size()) return corrupt("the log has no snapshot").with_offset(0);
   Replay replay(limits);
   for (std::size_t i = first; i < scan.records.size(); ++i) {
     if (auto applied = replay.apply(scan.records[i]); !applied) {
       return applied.error().with_offset(scan.records[i].offset);
     }
   }
+  if (spent) std::string().swap(*spent);
   auto state = replay.finish();
   if (!state && state.error().code() == Errc::corrupt)
     return state.error().with_offset(scan.records[first].offset);

@@ -26,6 +26,12 @@ class RecordHead {
   /// stored_bytes are set.
   SessionSummary summary;
   std::uint64_t base = 0;  ///< append: offset of the last snapshot or patch before it
+  /// Patch and append, empty in logs of earlier versions. The offsets of the last snapshot before it, and of
+  /// the last record before it that has a key or is a snapshot.
+  std::optional<std::uint64_t> from;
+  std::optional<std::uint64_t> keyed;
+  /// The record was synced before its file got its name: it is never torn.
+  bool synced = false;
   /// The log's entries in directories may not be durable: a write that promises more must sync them first.
   bool unsettled = false;
   std::string key;  ///< the append's idempotency key; empty: none
@@ -35,14 +41,20 @@ class RecordHead {
 /// The largest log that is read: sessions within the limits never have a larger one, see kLogToLiveRatio.
 std::uint64_t log_bytes_limit(const Limits& limits) noexcept;
 
-/// The members of a record, for AppendLog. Precondition: all that is given was measured.
-std::string encode_snapshot(const Session& session, const AppendMemory& appends, bool unsettled);
+/// The members of a record, for AppendLog. Precondition: all that is given was measured, and `head` is
+/// complete.
+std::string encode_snapshot(const RecordHead& head, const Session& session, const AppendMemory& appends);
 std::string encode_append(const RecordHead& head, const std::vector<Message>& messages);
-/// A patch that only adds messages. `head.summary` is the session's afterwards.
-std::string encode_patch(const RecordHead& head, const std::vector<Message>& messages);
-/// A patch from `before` to `after`; empty when that takes a snapshot: messages or steps changed, other than
-/// by new ones at the end.
-std::optional<std::string> encode_patch(const Session& before, const Session& after, bool unsettled);
+/// `body`: members, each after a comma; see change_between and add_messages.
+std::string encode_patch(const RecordHead& head, std::string_view body);
+/// Appends the member `messages`, with those from `first` on, when there are any.
+void add_messages(std::string& to, const std::vector<Message>& messages, std::size_t first);
+
+Written written_of(const SessionSummary& summary);
+
+/// Where the last snapshot begins, by the members, or their first bytes, of the record at `offset`; empty
+/// when they do not say so. Nothing is checked: what is found there must be.
+std::optional<std::uint64_t> snapshot_offset(std::string_view members, std::uint64_t offset) noexcept;
 
 /// Reads the head of a record from its members, or from their first bytes; empty when they do not hold all of
 /// it. Errors: corrupt, unsupported (a type of record that a later version wrote).
@@ -57,11 +69,23 @@ class Replayed {
   Replayed() {}
   StoredSession stored;
   SessionSummary summary;
-  std::uint64_t base = 0;  ///< offset of the last snapshot or patch
+  std::uint64_t base = 0;   ///< offset of the last snapshot or patch
+  std::uint64_t from = 0;   ///< offset of the last snapshot
+  std::uint64_t keyed = 0;  ///< offset of the last record that has a key or is a snapshot
   bool unsettled = false;
 };
 
-/// Replays the records from the last snapshot on. Errors: corrupt with offset(), too_large, unsupported.
-Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits);
+/// True when `line_start`, which has the whole head of a snapshot, shows that it remembers none.
+bool has_no_appends(std::string_view line_start) noexcept;
+/// The idempotency keys in a snapshot's members. Errors: corrupt.
+Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& limits);
+
+/// The index of the last snapshot; records.size() when there is none.
+std::size_t last_snapshot(const storage::LogScan& scan) noexcept;
+
+/// Replays the records from the last snapshot on. `spent`, the bytes that `scan` views, is emptied as soon as
+/// they are not needed any more, before the session is made of what was parsed: there may not be room for
+/// both. Errors: corrupt with offset(), too_large, unsupported.
+Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std::string* spent = nullptr);
 
 }  // namespace sessile::json_directory

@@ -5,109 +5,35 @@
 
 namespace sessile::json_directory {
 
-namespace {
-
 using storage::AppendLog;
 using storage::CommitGate;
 
+namespace {
+
 /// A log is rewritten, with what is written at the time, when it would be larger than both. So in the long
 /// run a rewrite of n bytes follows on at least 2 n bytes of records.
-constexpr std::uint64_t kSmallLogBytes = 65536;
+constexpr std::uint64_t kSmallLogBytes = std::uint64_t{512} << 10;
 constexpr std::uint64_t kLogToLiveRatio = 3;
+/// A larger snapshot goes to a new file: it takes no longer, and the log's end stays quick to read.
+constexpr std::uint64_t kLargestAppended = std::uint64_t{1} << 20;
+/// The last record is read as a whole up to this size, and beyond where it may be torn.
+constexpr std::uint64_t kCheckedBytes = 65536;
 /// What an append's record takes beside its messages, about.
-constexpr std::uint64_t kAppendOverheadBytes = 320;
-/// Holds the head of nearly every record.
-constexpr std::uint64_t kHeadBytes = 4096;
-
-Error corrupt_at(std::string_view detail, const storage::Directory& sessions, const std::string& log,
-                 std::uint64_t offset) {
-  return Error(Errc::corrupt, detail).with_path((sessions.path() / log).native()).with_offset(offset);
-}
-
-/// Says where, for errors that know only what.
-Error placed(Error error, const storage::Directory& sessions, const std::string& log, std::uint64_t offset) {
-  if (!error.path().empty()) return error;
-  error.with_path((sessions.path() / log).native());
-  if (!error.offset()) error.with_offset(offset);
-  return error;
-}
-
-/// The head of the record at `offset`, reading more until it is all there.
-Result<RecordHead> read_head(AppendLog& log, std::uint64_t offset, std::uint64_t limit) {
-  for (std::uint64_t size = kHeadBytes;; size *= 8) {
-    auto bytes = log.read_at(offset, size);
-    if (!bytes) return bytes.error();
-    auto head = decode_head(storage::leading_members(*bytes));
-    if (!head) return head.error();
-    if (*head) return std::move(**head);
-    if (bytes->size() < size || size > limit) {
-      return Error(Errc::corrupt, "there is no record where one is expected");
-    }
-  }
-}
-
-/// The state that the record at `offset`, whose first members are given, stands for.
-Result<TailState> tail_state(AppendLog& log, std::uint64_t offset, std::string_view members,
-                             std::uint64_t limit) {
-  auto decoded = decode_head(members);
-  if (!decoded) return decoded.error();
-  Result<RecordHead> head = *decoded ? Result<RecordHead>(**decoded) : read_head(log, offset, limit);
-  if (!head) return head.error();
-  TailState state;
-  state.unsettled = head->unsettled;
-  if (head->type != RecordType::append) {
-    state.base = offset;
-    state.summary = std::move(head->summary);
-    return state;
-  }
-  auto base = read_head(log, head->base, limit);
-  if (!base) return base.error().with_offset(head->base);
-  if (base->type == RecordType::append || head->base >= offset) {
-    return Error(Errc::corrupt, "an append names what is no base");
-  }
-  state.base = head->base;
-  state.summary = completed(*head, std::move(base->summary));
-  return state;
-}
-
-Written current(const SessionSummary& summary) {
-  Written written;
-  written.revision = summary.revision;
-  written.created_at = summary.created_at;
-  written.updated_at = summary.updated_at;
-  return written;
-}
+constexpr std::uint64_t kAppendOverheadBytes = 360;
 
 }  // namespace
 
-Result<SessionSummary> read_summary(storage::Directory& sessions, const std::string& log_file,
-                                    const Limits& limits) {
-  const std::uint64_t limit = log_bytes_limit(limits);
-  auto log = AppendLog::open_to_read(sessions, log_file);
-  if (!log) return log.error();
-  auto tail = log->peek(limit, kHeadBytes);
-  if (!tail) return tail.error();
-  auto state = tail_state(*log, tail->offset, tail->members, limit);
-  if (!state) return placed(state.error(), sessions, log_file, tail->offset);
-  if (log_name(state->summary.id) != log_file) {
-    return corrupt_at("the log is another session's", sessions, log_file, 0);
-  }
-  return std::move(state->summary);
-}
+/// Calls keep() when an operation ends, however it does.
+class SessionWriter::Keeping {
+ public:
+  explicit Keeping(SessionWriter& writer) noexcept : writer_(writer) {}
+  ~Keeping() { writer_.keep(); }
+  Keeping(const Keeping&) = delete;
+  Keeping& operator=(const Keeping&) = delete;
 
-Result<StoredSession> read_session(storage::Directory& sessions, const SessionId& id, const Limits& limits) {
-  const std::string name = log_name(id);
-  auto log = AppendLog::open_to_read(sessions, name);
-  if (!log) return log.error();
-  auto bytes = log->read_all(log_bytes_limit(limits));
-  if (!bytes) return bytes.error();
-  auto scan = storage::scan_log(*bytes);
-  if (!scan) return placed(scan.error(), sessions, name, 0);
-  auto state = replay(*scan, limits);
-  if (!state) return placed(state.error(), sessions, name, 0);
-  if (state->summary.id != id) return corrupt_at("the log is another session's", sessions, name, 0);
-  return std::move(state->stored);
-}
+ private:
+  SessionWriter& writer_;
+};
 
 SessionWriter::SessionWriter(const Place& place, SessionId id, const Stamper& stamper, const Limits& limits)
     : place_(place),
@@ -117,63 +43,120 @@ SessionWriter::SessionWriter(const Place& place, SessionId id, const Stamper& st
       stamper_(stamper),
       limits_(limits) {}
 
+SessionWriter::~SessionWriter() {
+  keep();
+}
+
+void SessionWriter::keep() noexcept {
+  auto known = std::move(known_);
+  // Closed here, where it may block.
+  auto log = std::exchange(log_, std::nullopt);
+  if (!known || !log || uncertain_ || tail_.torn || tail_.newline_missing) return;
+  try {
+    auto mark = log->mark(tail_);
+    if (!mark) return;
+    known->mark = *mark;
+    place_.cache->put(*place_.sessions, log_name_, std::move(known));
+  } catch (const std::exception&) {
+    // No memory: the next writer reads it.
+  }
+}
+
 Result<bool> SessionWriter::open() {
+  known_ = place_.cache->take(*place_.sessions, log_name_);
   auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
   if (!log) {
+    known_.reset();
     if (log.error().code() == Errc::not_found) return false;
     return log.error();
   }
   log_.emplace(std::move(*log));
-  const std::uint64_t limit = log_bytes_limit(limits_);
-  auto tail = log_->tail(limit);
-  if (!tail) return tail.error();
-  tail_ = std::move(*tail);
-  auto state = tail_state(*log_, tail_.offset, tail_.members, limit);
-  if (!state) return placed(state.error(), *place_.sessions, log_name_, tail_.offset);
-  state_ = std::move(*state);
-  if (state_.summary.id != id_) {
-    return corrupt_at("the log is another session's", *place_.sessions, log_name_, 0);
-  }
+  if (auto found = find_end(); !found) return found.error();
+  poisoned_ = log_->must_be_replaced();
   return true;
 }
 
+Result<void> SessionWriter::find_end() {
+  if (known_) {
+    auto tail = log_->recognise(known_->mark);
+    if (!tail) return tail.error();
+    if (*tail) return tail_ = std::move(**tail), success();
+    known_.reset();
+  }
+  return read_end();
+}
+
+Result<void> SessionWriter::read_end() {
+  const std::uint64_t limit = log_bytes_limit(limits_);
+  auto tail = log_->peek(limit, kCheckedBytes);
+  if (!tail) return tail.error();
+  auto state = tail_state(*log_, tail->offset, tail->members, limit);
+  if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
+  // A record that was appended may be torn in the middle; one that was synced under another name is not.
+  if (!tail->checked && !state->synced) {
+    tail = log_->tail(limit);
+    if (!tail) return tail.error();
+    state = tail_state(*log_, tail->offset, tail->members, limit);
+    if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
+  }
+  if (state->summary.id != id_) {
+    return corrupt_at("the log is another session's", *place_.sessions, log_name_, 0);
+  }
+  tail_ = std::move(*tail);
+  tail_.members.clear();
+  known_ = std::make_unique<KnownLog>();
+  known_->state = std::move(*state);
+  return success();
+}
+
 Result<void> SessionWriter::read_whole() {
-  if (whole_) return success();
-  auto bytes = log_->read_all(log_bytes_limit(limits_));
-  if (!bytes) return bytes.error();
-  auto scan = storage::scan_log(*bytes);
-  if (!scan) return placed(scan.error(), *place_.sessions, log_name_, 0);
-  auto state = replay(*scan, limits_);
-  if (!state) return placed(state.error(), *place_.sessions, log_name_, 0);
-  if (state->summary != state_.summary) {
+  if (known_->content.base && known_->appends) return success();
+  auto read = read_bytes(*log_, *place_.sessions, id_, limits_);
+  if (!read) return read.error();
+  if (read->replayed.summary != state().summary) {
     return corrupt_at("the summary of the last record is not its session's", *place_.sessions, log_name_,
                       tail_.offset);
   }
-  whole_ = std::make_shared<StoredSession>(std::move(state->stored));
+  known_->content = KnownContent();
+  known_->content.base = std::make_shared<const Session>(std::move(read->replayed.stored.session));
+  known_->exact = true;
+  known_->appends = std::make_shared<const AppendMemory>(std::move(read->replayed.stored.appends));
+  return success();
+}
+
+Result<void> SessionWriter::read_remembered() {
+  if (known_->appends) return success();
+  if (!state().keyed || !state().from) return read_whole();
+  auto appends = read_appends(*log_, state(), limits_);
+  if (!appends) return placed(appends.error(), *place_.sessions, log_name_, tail_.offset);
+  known_->appends = std::make_shared<const AppendMemory>(std::move(*appends));
   return success();
 }
 
 StoredState SessionWriter::stored_state() const {
-  return StoredState(state_.summary.revision, state_.summary.created_at, state_.summary.updated_at);
+  return StoredState(state().summary.revision, state().summary.created_at, state().summary.updated_at);
 }
 
-Result<Written> SessionWriter::save(const Session& session, const SaveOptions& options, CommitGate& gate) {
+Result<Written> SessionWriter::save(SessionPtr session, const SaveOptions& options, CommitGate& gate) {
+  const Keeping keeping(*this);
   auto exists = open();
   if (!exists) return exists.error();
   std::optional<StoredState> stored;
   std::optional<Revision> revision;
   if (*exists) {
     stored = stored_state();
-    revision = state_.summary.revision;
+    revision = stored->revision;
   }
   if (auto expected = check_revision(options.if_revision(), revision); !expected) return expected.error();
-  if (*exists) {
-    if (auto whole = read_whole(); !whole) return whole.error();
-  }
-  const Written written = stamper_.next(stored, session, options.times());
-  Session next = stamped(session, written);
-  next.stored_bytes = options.measured_bytes();
-  if (auto stored_now = write(next, *options.durability(), gate); !stored_now) return stored_now.error();
+  const Written written = stamper_.next(stored, *session, options.times());
+  SessionSummary summary = summarize(*session);
+  summary.revision = written.revision;
+  summary.created_at = written.created_at;
+  summary.updated_at = written.updated_at;
+  summary.stored_bytes = options.measured_bytes();
+  auto done = write(session, std::move(summary), *options.durability(), gate);
+  if (!done) return done.error();
+  if (known_) known_->exact = false;
   return written;
 }
 
@@ -181,46 +164,129 @@ Result<SessionPtr> SessionWriter::begin_update(const UpdateOptions& options) {
   auto exists = open();
   if (!exists) return exists.error();
   if (!*exists) return Error(Errc::not_found);
-  if (auto expected = check_revision(options.if_revision(), state_.summary.revision); !expected) {
+  if (auto expected = check_revision(options.if_revision(), state().summary.revision); !expected) {
     return expected.error();
   }
   if (auto whole = read_whole(); !whole) return whole.error();
-  return SessionPtr(whole_, &whole_->session);
+  KnownContent& content = known_->content;
+  if (!known_->exact || !content.more.empty()) {
+    content.base = std::make_shared<const Session>(content.assembled(state().summary));
+    content.more.clear();
+    known_->exact = true;
+  }
+  return content.base;
 }
 
 Result<SessionPtr> SessionWriter::finish_update(std::shared_ptr<Session> changed,
                                                 const UpdateOptions& options, CommitGate& gate) {
+  const Keeping keeping(*this);
   const Written written = stamper_.next(stored_state(), *changed, Times::stamp);
   changed->revision = written.revision;
   changed->created_at = written.created_at;
   changed->updated_at = written.updated_at;
-  if (auto stored = write(*changed, *options.durability(), gate); !stored) return stored.error();
-  return SessionPtr(std::move(changed));
+  const SessionPtr next = std::move(changed);
+  if (auto done = write(next, summarize(*next), *options.durability(), gate); !done) return done.error();
+  known_->exact = true;
+  return next;
 }
 
-Result<void> SessionWriter::write(const Session& next, Durability durability, CommitGate& gate) {
-  if (auto entries = prepare_entries(next.agent_id, durability); !entries) return entries;
-  if (!log_) {
-    return storage::replace_log(*place_.sessions, log_name_, 1, encode_snapshot(next, AppendMemory(), true),
-                                durability, gate);
+Result<void> SessionWriter::write(const SessionPtr& next, SessionSummary summary, Durability durability,
+                                  CommitGate& gate) {
+  if (auto entries = prepare_entries(next->agent_id, durability); !entries) return entries;
+  RecordHead head = next_head(RecordType::snapshot, std::move(summary), durability);
+  if (!log_) return create(next, std::move(head), durability, gate);
+  const AgentId old_agent = state().summary.agent_id;
+  auto patched = write_patch(*next, head, durability, gate);
+  if (!patched) return patched.error();
+  if (!*patched) {
+    if (auto done = write_snapshot(*next, std::move(head), durability, gate); !done) return done;
   }
-  const bool unsettled = durability != Durability::power;
-  auto members = encode_patch(whole_->session, next, unsettled);
-  if (!members) members = encode_snapshot(next, whole_->appends, unsettled);
-  auto stored = must_be_replaced(members->size(), next.stored_bytes)
-                    ? replace(next, whole_->appends, gate)
-                    : log_->append(tail_, *members, durability, gate);
-  if (!stored) return stored;
+  known_->content = KnownContent();
+  known_->content.base = next;
+  known_->loaded.reset();
   // Only when the log's move is durable: until then the old entry may be needed again. Readers overlook it.
-  if (next.agent_id != state_.summary.agent_id && durability == Durability::power) {
-    place_.drop_from_index(state_.summary.agent_id, name_);
+  if (next->agent_id != old_agent && durability == Durability::power)
+    place_.drop_from_index(old_agent, name_);
+  return success();
+}
+
+Result<void> SessionWriter::create(const SessionPtr& next, RecordHead head, Durability durability,
+                                   CommitGate& gate) {
+  // Not even with power are the entries in directories durable when the record is written.
+  head.unsettled = true;
+  head.synced = durability == Durability::power;
+  auto tail = storage::renew_log(*place_.sessions, log_name_, 1, encode_snapshot(head, *next, AppendMemory()),
+                                 0, durability, gate);
+  if (!tail) return tail.error();
+  auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
+  if (!log) return success();  // it is not remembered, no more
+  log_.emplace(std::move(*log));
+  tail_ = std::move(*tail);
+  known_ = std::make_unique<KnownLog>();
+  known_->state.summary = std::move(head.summary);
+  known_->state.from = known_->state.keyed = 0;
+  known_->state.unsettled = durability != Durability::power;
+  known_->content.base = next;
+  known_->appends = std::make_shared<const AppendMemory>();
+  return success();
+}
+
+Result<bool> SessionWriter::write_patch(const Session& next, RecordHead& head, Durability durability,
+                                        CommitGate& gate) {
+  if (!known_->content.base) return false;
+  const auto body = change_between(known_->content, state().summary, next, written_of(head.summary));
+  if (!body || body->size() >= head.summary.stored_bytes) return false;
+  RecordHead patch = next_head(RecordType::patch, head.summary, durability);
+  const std::string members = encode_patch(patch, *body);
+  if (must_be_replaced(members.size(), head.summary.stored_bytes)) return false;
+  if (auto added = add_record(patch, members, durability, gate); !added) return added.error();
+  return true;
+}
+
+Result<void> SessionWriter::write_snapshot(const Session& next, RecordHead head, Durability durability,
+                                           CommitGate& gate) {
+  if (auto appends = read_remembered(); !appends) return appends;
+  const std::uint64_t bytes = head.summary.stored_bytes;
+  if (bytes > kLargestAppended || must_be_replaced(bytes, bytes)) {
+    // A session that is saved as a whole again and again gets its room at once.
+    const std::uint64_t room = tail_.size <= kSmallLogBytes ? tail_.size : 0;
+    return replace(next, std::move(head), room, gate);
   }
+  return add_record(head, encode_snapshot(head, next, *known_->appends), durability, gate);
+}
+
+RecordHead SessionWriter::next_head(RecordType type, SessionSummary summary, Durability durability) const {
+  RecordHead head;
+  head.type = type;
+  head.summary = std::move(summary);
+  head.unsettled = durability != Durability::power;
+  if (known_) {
+    head.base = state().base;
+    head.from = state().from;
+    head.keyed = state().keyed;
+  }
+  return head;
+}
+
+Result<void> SessionWriter::add_record(const RecordHead& head, std::string_view members,
+                                       Durability durability, CommitGate& gate) {
+  uncertain_ = true;
+  const std::uint64_t at = tail_.end + (tail_.newline_missing ? 1 : 0);
+  if (auto added = log_->append(tail_, members, durability, gate); !added) return added;
+  uncertain_ = false;
+  TailState& state = known_->state;
+  state.summary = head.summary;
+  state.unsettled = head.unsettled;
+  if (head.type != RecordType::append) state.base = at;
+  if (head.type == RecordType::snapshot) state.from = at;
+  if (head.type == RecordType::snapshot || !head.key.empty()) state.keyed = at;
+  known_->loaded.reset();
   return success();
 }
 
 Result<void> SessionWriter::prepare_entries(const AgentId& agent, Durability durability) {
-  const bool settle = log_ && state_.unsettled && durability == Durability::power;
-  if (!log_ || settle || agent != state_.summary.agent_id) {
+  const bool settle = log_ && state().unsettled && durability == Durability::power;
+  if (!log_ || settle || agent != state().summary.agent_id) {
     if (auto indexed = place_.add_to_index(agent, name_, durability); !indexed) return indexed;
   }
   return settle ? place_.sync_sessions() : success();
@@ -228,27 +294,45 @@ Result<void> SessionWriter::prepare_entries(const AgentId& agent, Durability dur
 
 bool SessionWriter::must_be_replaced(std::uint64_t more_bytes, std::uint64_t live_bytes) const {
   const std::uint64_t bytes = tail_.end + more_bytes;
-  return bytes > std::max(kSmallLogBytes, kLogToLiveRatio * live_bytes) || log_->must_be_replaced();
+  return bytes > std::max(kSmallLogBytes, kLogToLiveRatio * live_bytes) || poisoned_;
 }
 
-Result<void> SessionWriter::replace(const Session& next, const AppendMemory& appends, CommitGate& gate) {
+Result<void> SessionWriter::replace(const Session& next, RecordHead head, std::uint64_t room,
+                                    CommitGate& gate) {
+  uncertain_ = true;
+  const bool settled = !head.unsettled;
+  head.type = RecordType::snapshot;
+  head.unsettled = true;
+  head.synced = true;
   // Synced even for a write that promises less: what it replaces was durable.
-  return storage::replace_log(*place_.sessions, log_name_, tail_.seq + 1,
-                              encode_snapshot(next, appends, true), Durability::power, gate);
+  auto tail =
+      storage::renew_log(*place_.sessions, log_name_, tail_.seq + 1,
+                         encode_snapshot(head, next, *known_->appends), room, Durability::power, gate);
+  if (!tail) return tail.error();
+  auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
+  if (!log) return success();  // it is not remembered, no more
+  log_.emplace(std::move(*log));
+  tail_ = std::move(*tail);
+  TailState& state = known_->state;
+  state.unsettled = !settled;
+  state.summary = std::move(head.summary);
+  state.base = 0;
+  state.from = state.keyed = 0;
+  known_->loaded.reset();
+  uncertain_ = false;
+  return success();
 }
 
-Result<Written> SessionWriter::append(const std::vector<Message>& messages, const AppendOptions& options,
-                                      CommitGate& gate) {
+Result<Written> SessionWriter::append(Messages messages, const AppendOptions& options, CommitGate& gate) {
+  const Keeping keeping(*this);
   auto exists = open();
   if (!exists) return exists.error();
   if (!*exists) return Error(Errc::not_found);
-  RecordHead head;
-  head.type = RecordType::append;
-  head.key = options.idempotency_key();
-  if (!head.key.empty()) {
-    head.fingerprint = fingerprint(messages);
-    if (auto whole = read_whole(); !whole) return whole.error();
-    auto known = whole_->appends.find(head.key, head.fingerprint);
+  std::string print;
+  if (!options.idempotency_key().empty()) {
+    print = fingerprint(*messages);
+    if (auto appends = read_remembered(); !appends) return appends.error();
+    auto known = known_->appends->find(options.idempotency_key(), print);
     if (!known) return known.error();
     if (*known) {
       // The first call may have promised less than this one, or was killed before it had synced.
@@ -258,84 +342,120 @@ Result<Written> SessionWriter::append(const std::vector<Message>& messages, cons
       return **known;
     }
   }
-  if (auto expected = check_revision(options.if_revision(), state_.summary.revision); !expected) {
+  if (auto expected = check_revision(options.if_revision(), state().summary.revision); !expected) {
     return expected.error();
   }
-  if (messages.empty()) return current(state_.summary);
-  const std::uint64_t bytes = state_.summary.stored_bytes + options.measured_bytes();
+  if (messages->empty()) return written_of(state().summary);
+  const std::uint64_t bytes = state().summary.stored_bytes + options.measured_bytes();
   if (bytes > limits_.session_bytes) {
     return Error(Errc::too_large, "the session would exceed its limit");
   }
   const Written written = stamper_.next(stored_state(), Session(id_), Times::stamp);
-  head.base = state_.base;
-  head.unsettled = *options.durability() != Durability::power;
-  head.summary = state_.summary;
+  RecordHead head = next_head(RecordType::append, state().summary, *options.durability());
+  head.key = options.idempotency_key();
+  head.fingerprint = std::move(print);
   head.summary.revision = written.revision;
   head.summary.updated_at = written.updated_at;
-  head.summary.message_count += messages.size();
+  head.summary.message_count += messages->size();
   head.summary.stored_bytes = bytes;
-  auto stored = append_record(messages, std::move(head), *options.durability(), gate);
+  auto stored = append_messages(messages, std::move(head), *options.durability(), gate);
   if (!stored) return stored.error();
   return written;
 }
 
-Result<void> SessionWriter::append_record(const std::vector<Message>& messages, RecordHead head,
-                                          Durability durability, CommitGate& gate) {
+Result<void> SessionWriter::append_messages(const Messages& messages, RecordHead head, Durability durability,
+                                            CommitGate& gate) {
   const auto is_user = [](const Message& message) { return message.role == "user"; };
-  // Until there is a title, a user's message may make one: then all of the summary is written again.
-  const bool may_get_title =
-      head.summary.title.empty() && std::any_of(messages.begin(), messages.end(), is_user);
-  const std::uint64_t more = head.summary.stored_bytes - state_.summary.stored_bytes + kAppendOverheadBytes;
-  const bool rewrite = must_be_replaced(more, head.summary.stored_bytes);
+  const std::uint64_t more = head.summary.stored_bytes - state().summary.stored_bytes + kAppendOverheadBytes;
   if (auto entries = prepare_entries(head.summary.agent_id, durability); !entries) return entries;
-  if (!rewrite && !may_get_title) {
-    return log_->append(tail_, encode_append(head, messages), durability, gate);
-  }
-  if (auto whole = read_whole(); !whole) return whole;
-  Session& next = whole_->session;
-  next.messages.insert(next.messages.end(), messages.begin(), messages.end());
-  next.revision = head.summary.revision;
-  next.updated_at = head.summary.updated_at;
-  next.stored_bytes = head.summary.stored_bytes;
-  if (!rewrite) {
-    head.summary.title = title_of(next);
-    return log_->append(tail_, encode_patch(head, messages), durability, gate);
-  }
+  std::shared_ptr<AppendMemory> appends;
   if (!head.key.empty()) {
-    whole_->appends.remember(std::move(head.key), std::move(head.fingerprint), current(head.summary));
+    appends = std::make_shared<AppendMemory>(*known_->appends);
+    appends->remember(head.key, head.fingerprint, written_of(head.summary));
   }
-  return replace(next, whole_->appends, gate);
+  // Until there is a title, a user's message may make one: then all of the summary is written again.
+  if (head.summary.title.empty() && std::any_of(messages->begin(), messages->end(), is_user)) {
+    auto title = title_after(*messages);
+    if (!title) return title.error();
+    head.summary.title = std::move(*title);
+    head.type = RecordType::patch;
+  }
+  if (must_be_replaced(more, head.summary.stored_bytes)) {
+    if (auto whole = read_whole(); !whole) return whole;
+    if (appends) known_->appends = appends;
+    return compact(std::move(head), messages, gate);
+  }
+  std::string members;
+  if (head.type == RecordType::append) {
+    members = encode_append(head, *messages);
+  } else {
+    std::string body;
+    add_messages(body, *messages, 0);
+    members = encode_patch(head, body);
+  }
+  if (auto added = add_record(head, members, durability, gate); !added) return added;
+  if (appends) known_->appends = std::move(appends);
+  if (known_->content.base) known_->content.more.push_back(messages);
+  return success();
+}
+
+Result<std::string> SessionWriter::title_after(const std::vector<Message>& messages) {
+  if (auto whole = read_whole(); !whole) return whole.error();
+  // The first message of a user makes the title, or none does.
+  if (known_->content.has_role("user")) return std::string();
+  Session added(id_);
+  added.messages = messages;
+  return title_of(added);
+}
+
+Result<void> SessionWriter::compact(RecordHead head, const Messages& added, CommitGate& gate) {
+  KnownContent content = known_->content;
+  if (added) content.more.push_back(added);
+  const auto next = std::make_shared<const Session>(content.assembled(head.summary));
+  head.key.clear();
+  head.fingerprint.clear();
+  if (auto replaced = replace(*next, std::move(head), 0, gate); !replaced) return replaced;
+  known_->content = KnownContent();
+  known_->content.base = next;
+  known_->exact = true;
+  return success();
 }
 
 Result<void> SessionWriter::remove(const RemoveOptions& options, CommitGate& gate) {
+  const Keeping keeping(*this);
   auto exists = open();
   if (!exists) return exists.error();
   if (!*exists) return Error(Errc::not_found);
-  // What cannot be read is not removed either: it may be all that is left of somebody's work.
-  if (auto whole = read_whole(); !whole) return whole;
-  if (auto expected = check_revision(options.if_revision(), state_.summary.revision); !expected) {
+  if (auto expected = check_revision(options.if_revision(), state().summary.revision); !expected) {
     return expected;
   }
   // Also when the removal fails: then it only makes a number unused.
-  stamper_.retired(state_.summary.revision);
+  stamper_.retired(state().summary.revision);
+  uncertain_ = true;
   auto removed = storage::remove_log(*place_.sessions, log_name_, *options.durability(), gate);
   if (!removed) return removed;
   // Only when the removal is durable: until then the session may come back, and needs its entry.
-  if (*options.durability() == Durability::power) place_.drop_from_index(state_.summary.agent_id, name_);
+  if (*options.durability() == Durability::power) place_.drop_from_index(state().summary.agent_id, name_);
   return success();
 }
 
 Result<void> SessionWriter::settle() {
+  const Keeping keeping(*this);
   auto exists = open();
   if (!exists) return exists.error();
   if (!*exists) return place_.sync_sessions();
-  if (log_->must_be_replaced()) {
+  if (auto entries = prepare_entries(state().summary.agent_id, Durability::power); !entries) return entries;
+  if (poisoned_) {
     if (auto whole = read_whole(); !whole) return whole;
     CommitGate gate;
-    return replace(whole_->session, whole_->appends, gate);
+    return compact(next_head(RecordType::snapshot, state().summary, Durability::power), nullptr, gate);
   }
-  if (auto entries = prepare_entries(state_.summary.agent_id, Durability::power); !entries) return entries;
-  return log_->sync();
+  if (auto synced = log_->sync(); !synced) {
+    uncertain_ = true;
+    return synced;
+  }
+  known_->state.unsettled = false;
+  return success();
 }
 
 }  // namespace sessile::json_directory

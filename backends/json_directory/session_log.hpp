@@ -1,7 +1,8 @@
-// What the operations do to one session's log. All of it blocks, and runs on the pool.
+// What the writing operations do to one session's log. All of it blocks, and runs on the pool.
 #pragma once
 
 #include "layout.hpp"
+#include "log_reading.hpp"
 #include "records.hpp"
 #include "storage/append_log.hpp"
 
@@ -14,33 +15,22 @@
 
 namespace sessile::json_directory {
 
-/// What a log tells of its session without being read as a whole.
-class TailState {
- public:
-  TailState() {}
-  SessionSummary summary;
-  std::uint64_t base = 0;
-  bool unsettled = false;
-};
-
-/// The summary by the last record of the log `name`: reads a bounded number of bytes, whatever the size of
-/// the session. Errors: not_found, corrupt, too_large, unsupported, io.
-Result<SessionSummary> read_summary(storage::Directory& sessions, const std::string& log,
-                                    const Limits& limits);
-
-/// The whole session, through one descriptor. Errors: as read_summary; another id in it: corrupt.
-Result<StoredSession> read_session(storage::Directory& sessions, const SessionId& id, const Limits& limits);
-
-/// Writes one session's log. Constructed, used for one operation and dropped under the session's lock; the
-/// place must outlive it.
+/// Writes one session's log. Constructed, used for one operation and dropped; each member but the destructor
+/// is called while the caller holds the session's lock. The place must outlive it.
+///
+/// What it learns of the log it leaves in the place's cache, for the next one.
 class SessionWriter {
  public:
-  SessionWriter(const Place& place, SessionId id, const Stamper& stamper, const Limits& limits);
+  using Messages = std::shared_ptr<const std::vector<Message>>;
 
-  /// The operations of SessionStore, once the lock is held. Each asks `gate` right before its commit point.
-  Result<Written> save(const Session& session, const SaveOptions& options, storage::CommitGate& gate);
-  Result<Written> append(const std::vector<Message>& messages, const AppendOptions& options,
-                         storage::CommitGate& gate);
+  SessionWriter(const Place& place, SessionId id, const Stamper& stamper, const Limits& limits);
+  ~SessionWriter();
+  SessionWriter(const SessionWriter&) = delete;
+  SessionWriter& operator=(const SessionWriter&) = delete;
+
+  /// The operations of SessionStore. Each asks `gate` right before its commit point.
+  Result<Written> save(SessionPtr session, const SaveOptions& options, storage::CommitGate& gate);
+  Result<Written> append(Messages messages, const AppendOptions& options, storage::CommitGate& gate);
   Result<void> remove(const RemoveOptions& options, storage::CommitGate& gate);
 
   /// The two halves of an update: what is stored, and what the mutation made of it. The lock is held from
@@ -53,19 +43,46 @@ class SessionWriter {
   Result<void> settle();
 
  private:
-  /// Opens the log and reads its tail. False: there is none.
+  class Keeping;
+
+  /// Opens the log and learns how it ends: by what is remembered of it, or by reading its end. False: there
+  /// is none.
   Result<bool> open();
-  /// Reads all of it. Precondition: open() was true.
+  Result<void> find_end();
+  Result<void> read_end();
+  /// Makes sure that all of the session is known. Precondition: open() was true.
   Result<void> read_whole();
+  /// The same for the remembered appends.
+  Result<void> read_remembered();
+  /// Closes the log, and leaves what is known of it in the cache unless a write may have made that wrong.
+  void keep() noexcept;
+
   /// Makes sure that the index entries and the log's own are as durable as a write will promise.
   Result<void> prepare_entries(const AgentId& agent, Durability durability);
-  /// Stores `next`, already stamped and measured.
-  Result<void> write(const Session& next, Durability durability, storage::CommitGate& gate);
-  Result<void> append_record(const std::vector<Message>& messages, RecordHead head, Durability durability,
-                             storage::CommitGate& gate);
-  Result<void> replace(const Session& next, const AppendMemory& appends, storage::CommitGate& gate);
+  /// Stores `next` as `summary` says.
+  Result<void> write(const SessionPtr& next, SessionSummary summary, Durability durability,
+                     storage::CommitGate& gate);
+  Result<void> create(const SessionPtr& next, RecordHead head, Durability durability,
+                      storage::CommitGate& gate);
+  /// True when a patch was written.
+  Result<bool> write_patch(const Session& next, RecordHead& head, Durability durability,
+                           storage::CommitGate& gate);
+  Result<void> write_snapshot(const Session& next, RecordHead head, Durability durability,
+                              storage::CommitGate& gate);
+  Result<void> append_messages(const Messages& messages, RecordHead head, Durability durability,
+                               storage::CommitGate& gate);
+  /// Appends a record and notes what is stored then.
+  Result<void> add_record(const RecordHead& head, std::string_view members, Durability durability,
+                          storage::CommitGate& gate);
+  /// Replaces the log by one snapshot.
+  Result<void> replace(const Session& next, RecordHead head, std::uint64_t room, storage::CommitGate& gate);
+  /// Replaces it by a snapshot of what is known, with `added` at its end.
+  Result<void> compact(RecordHead head, const Messages& added, storage::CommitGate& gate);
+  Result<std::string> title_after(const std::vector<Message>& messages);
+  RecordHead next_head(RecordType type, SessionSummary summary, Durability durability) const;
   bool must_be_replaced(std::uint64_t more_bytes, std::uint64_t live_bytes) const;
   StoredState stored_state() const;
+  const TailState& state() const noexcept { return known_->state; }
 
   const Place& place_;
   const SessionId id_;
@@ -75,8 +92,9 @@ class SessionWriter {
   const Limits& limits_;
   std::optional<storage::AppendLog> log_;
   storage::LogTail tail_;
-  TailState state_;
-  std::shared_ptr<StoredSession> whole_;
+  std::unique_ptr<KnownLog> known_;  // set while log_ is
+  bool poisoned_ = false;            // the log must be replaced before it is written to
+  bool uncertain_ = false;           // a write has begun and not succeeded
 };
 
 }  // namespace sessile::json_directory

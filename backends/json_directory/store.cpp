@@ -5,6 +5,7 @@
 
 #include <sessile/json_directory.hpp>
 
+#include <map>
 #include <utility>
 
 namespace sessile::json_directory {
@@ -63,7 +64,7 @@ Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions optio
   if (!place) co_return place.error();
   auto lock = lock_of(**place, file_name(session->id.str()));
   SessionWriter writer(**place, session->id, stamper_, limits());
-  auto job = [&](CommitGate& gate) { return writer.save(*session, options, gate); };
+  auto job = [&](CommitGate& gate) { return writer.save(session, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
   if (written) wrote(session->id, *options.durability());
   co_return written;
@@ -73,12 +74,16 @@ Result<SessionPtr> JsonDirectoryStore::load_now(const SessionId& id, const LoadO
   auto place = layout_.open_to_read();
   if (!place) return place.error();
   if (!*place) return Error(Errc::not_found);
-  auto stored = read_session(*(*place)->sessions, id, limits());
-  if (!stored) return stored.error();
-  return partial_view(std::make_shared<const Session>(std::move(stored->session)), options);
+  auto session = read_session(*(*place)->sessions, *(*place)->cache, id, limits());
+  if (!session) return session.error();
+  return partial_view(std::move(*session), options);
 }
 
 Async<SessionPtr> JsonDirectoryStore::do_load(SessionId id, LoadOptions options) {
+  if (const auto place = layout_.opened_to_read(); place) {
+    auto session = read_session_at_once(*place->sessions, *place->cache, id, limits());
+    if (session) co_return partial_view(std::move(session), options);
+  }
   auto read = [&](CommitGate&) { return load_now(id, options); };
   auto loaded = co_await run_on(get_executor(), read);
   if (loaded || loaded.error().code() != Errc::corrupt) co_return loaded;
@@ -136,6 +141,49 @@ Async<Page<SessionSummary>> JsonDirectoryStore::do_list(ListQuery query) {
   co_return co_await run_on(get_executor(), page_job);
 }
 
+Result<std::optional<AgentSessions>> JsonDirectoryStore::gather(const ListQuery& query) {
+  auto place = layout_.open_to_read();
+  if (!place) return place.error();
+  if (!*place) return std::optional<AgentSessions>(AgentSessions());
+  auto names = (*place)->indexed(*query.agent());
+  if (!names) return names.error();
+  // All of them are on the page: no summary need be read to know which.
+  if (!query.cursor().empty() || names->size() > query.limit()) return std::optional<AgentSessions>();
+  std::map<SessionId, SessionPtr> sessions;
+  std::vector<SessionSummary> summaries;
+  std::uint64_t bytes = 0;
+  for (const std::string& name : *names) {
+    const auto id = id_of_file_name(name);
+    if (!id || bytes >= query.byte_budget()) return std::optional<AgentSessions>();
+    auto session = read_session(*(*place)->sessions, *(*place)->cache, SessionId(*id), limits());
+    if (!session) {
+      if (session.error().code() == Errc::not_found) continue;
+      return std::optional<AgentSessions>();
+    }
+    // An index entry whose log names another agent is left over from a move.
+    if ((*session)->agent_id != *query.agent()) continue;
+    bytes += (*session)->stored_bytes;
+    summaries.push_back(summarize(**session));
+    sessions.emplace((*session)->id, std::move(*session));
+  }
+  if (bytes >= query.byte_budget()) return std::optional<AgentSessions>();
+  auto page = make_page(std::move(summaries), {}, query);
+  if (!page) return page.error();
+  AgentSessions found;
+  found.next = std::move(page->next);
+  for (const SessionSummary& summary : page->items)
+    found.items.push_back(std::move(sessions.at(summary.id)));
+  return std::optional<AgentSessions>(std::move(found));
+}
+
+Async<AgentSessions> JsonDirectoryStore::do_list_for_agent(AgentId agent, ListQuery query) {
+  auto job = [&](CommitGate&) { return gather(query); };
+  auto found = co_await run_on(get_executor(), job);
+  if (!found) co_return found.error();
+  if (*found) co_return std::move(**found);
+  co_return co_await SessionStore::do_list_for_agent(std::move(agent), std::move(query));
+}
+
 Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {
   auto place = co_await existing_place();
   if (!place) co_return place.error();
@@ -180,7 +228,8 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
   if (!*place) co_return Error(Errc::not_found);
   auto lock = lock_of(**place, file_name(id.str()));
   SessionWriter writer(**place, id, stamper_, limits());
-  auto job = [&](CommitGate& gate) { return writer.append(messages, options, gate); };
+  const auto added = std::make_shared<const std::vector<Message>>(std::move(messages));
+  auto job = [&](CommitGate& gate) { return writer.append(added, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
   if (written) wrote(id, *options.durability());
   co_return written;

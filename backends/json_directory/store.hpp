@@ -51,6 +51,7 @@ class JsonDirectoryStore final : public SessionStore {
   Async<void> do_remove(SessionId id, RemoveOptions options) override;
   Async<SessionPtr> do_update(SessionId id, Mutation mutation, UpdateOptions options) override;
   Async<Written> do_append(SessionId id, std::vector<Message> messages, AppendOptions options) override;
+  Async<AgentSessions> do_list_for_agent(AgentId agent, ListQuery query) override;
   Async<void> do_flush() override;
   Async<VerifyReport> do_verify(VerifyOptions options) override;
 
@@ -61,6 +62,8 @@ class JsonDirectoryStore final : public SessionStore {
   storage::AdvisoryLock lock_of(const Place& place, const std::string& name) const;
 
   Result<SessionPtr> load_now(const SessionId& id, const LoadOptions& options);
+  /// The agent's sessions in one go: empty when there are too many, or anything is not as it should be.
+  Result<std::optional<AgentSessions>> gather(const ListQuery& query);
   Result<Seen> look(const ListQuery& query);
   /// Reads the suspects again, each under its lock.
   Async<void> look_again(Seen& seen, const ListQuery& query);

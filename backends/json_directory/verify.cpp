@@ -212,8 +212,12 @@ Result<void> Verification::salvage(const std::string& file, Finding& finding) {
   Session next = stamped(std::move(session), written);
   next.stored_bytes = bytes_stored;
   const std::uint64_t seq = salvage.runs.back().back().seq + salvage.lost + 1;
+  RecordHead head;
+  head.summary = summarize(next);
+  head.unsettled = true;
+  head.synced = true;
   return storage::replace_log(*place_.sessions, file, seq,
-                              encode_snapshot(next, latest->stored.appends, true), Durability::power, gate);
+                              encode_snapshot(head, next, latest->stored.appends), Durability::power, gate);
 }
 
 Verification::Findings Verification::look_at_entry(const std::string& name, bool repair) {

@@ -4,6 +4,7 @@
 #include <sessile/memory.hpp>
 #include <sessile/store.hpp>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <unordered_map>
@@ -12,10 +13,22 @@ namespace sessile {
 
 namespace {
 
-/// One stored session. Immutable once in the map: a write puts a new one in its place.
+/// One stored session. A write puts a new one in its place, but for an append to one that nobody else has.
 class Record {
  public:
-  SessionPtr session;
+  /// The session, to be changed: a copy where somebody else may be looking at it. Precondition: the shard's
+  /// mutex is held, under which alone sessions are handed out.
+  Session& own() {
+    if (session.use_count() == 1) {
+      // Its last other owner let it go before; what that one read of it happens before what is written now.
+      [[maybe_unused]] const SessionPtr synchronized = session;
+    } else {
+      session = std::make_shared<Session>(*session);
+    }
+    return *session;
+  }
+
+  std::shared_ptr<Session> session;
   std::shared_ptr<const AppendMemory> appends;
 };
 
@@ -161,18 +174,22 @@ class MemoryStore final : public SessionStore {
     if (bytes > capabilities().limits.session_bytes) {
       co_return Error(Errc::too_large, "the session would exceed its limit");
     }
-    auto next = std::make_shared<Session>(*record.session);
-    std::move(messages.begin(), messages.end(), std::back_inserter(next->messages));
-    const Written written = stamper_.next(state_of(*record.session), *next, Times::stamp);
-    next->revision = written.revision;
-    next->updated_at = written.updated_at;
-    next->stored_bytes = bytes;
+    const Written written = stamper_.next(state_of(*record.session), *record.session, Times::stamp);
+    std::shared_ptr<AppendMemory> appends;
     if (!options.idempotency_key().empty()) {
-      auto appends = std::make_shared<AppendMemory>(*record.appends);
+      appends = std::make_shared<AppendMemory>(*record.appends);
       appends->remember(options.idempotency_key(), print, written);
-      record.appends = std::move(appends);
     }
-    record.session = std::move(next);
+    Session& next = record.own();
+    // All that can fail comes before the first change.
+    if (next.messages.capacity() < next.messages.size() + messages.size()) {
+      next.messages.reserve(std::max(2 * next.messages.size(), next.messages.size() + messages.size()));
+    }
+    std::move(messages.begin(), messages.end(), std::back_inserter(next.messages));
+    next.revision = written.revision;
+    next.updated_at = written.updated_at;
+    next.stored_bytes = bytes;
+    if (appends) record.appends = std::move(appends);
     co_return written;
   }
 

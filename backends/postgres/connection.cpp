@@ -102,6 +102,12 @@ std::string_view reason_in(std::string_view text) noexcept {
   return "the server cannot be reached";
 }
 
+/// Text goes in and comes out as it is in no other encoding.
+bool speaks_utf8(const PGconn* connection) {
+  const char* const encoding = PQparameterStatus(connection, "server_encoding");
+  return encoding != nullptr && std::string_view(encoding) == "UTF8";
+}
+
 Failure failure_of(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -123,9 +129,12 @@ Connection::~Connection() {
 }
 
 void Connection::on_notice(void* self, const PGresult* notice) {
-  const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-  if (severity != nullptr && std::string_view(severity) == "WARNING")
-    static_cast<Connection*>(self)->warned_ = true;
+  const char* const field = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const std::string_view severity = field ? field : "";
+  Connection& connection = *static_cast<Connection*>(self);
+  if (severity == "WARNING") connection.warned_ = true;
+  // libpq takes the farewell on an idle connection for a notice; the end of the stream comes a moment later.
+  if (severity == "FATAL" || severity == "PANIC") connection.dropped_ = true;
 }
 
 asio::awaitable<bool> Connection::connect(PGconn* connection, asio::any_io_executor io,
@@ -163,6 +172,9 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
     co_return opened;
   }
   PQsetErrorVerbosity(handle.get(), PQERRORS_SQLSTATE);
+  // Else libpq prints what the server remarks on stderr.
+  PQsetNoticeReceiver(
+      handle.get(), [](void*, const PGresult*) {}, nullptr);
   const bool answered = co_await connect(handle.get(), io, target.attempt);
   const bool cancelled = co_await is_cancelled();
   if (cancelled) {
@@ -174,6 +186,8 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
     opened.failure.state = state_in(said);
     if (!opened.failure.state.empty()) opened.failure.cause = Failure::Cause::server;
     if (opened.failure.state.empty()) opened.failure.text = reason_in(said);
+  } else if (!speaks_utf8(handle.get())) {
+    opened.failure = Failure(Failure::Cause::server, std::string(sqlstate::kNotInEncoding), std::string());
   } else {
     auto wire = std::make_shared<Wire>(io);
     if (PQsetnonblocking(handle.get(), 1) != 0 || PQenterPipelineMode(handle.get()) != 1 ||
@@ -342,7 +356,7 @@ bool Connection::reusable() noexcept {
     pollfd ready{PQsocket(handle_.get()), POLLIN, 0};
     if (::poll(&ready, 1, 0) == 0) return true;
     if (!PQconsumeInput(handle_.get())) return false;
-    if (PQisBusy(handle_.get()) || PQstatus(handle_.get()) != CONNECTION_OK) return false;
+    if (PQisBusy(handle_.get()) || dropped_ || PQstatus(handle_.get()) != CONNECTION_OK) return false;
   }
   return false;
 }

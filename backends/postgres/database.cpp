@@ -36,8 +36,7 @@ Outcome outcome_of(const Flight& flight, std::size_t commit) {
   }
   const Failure& failure = *flight.failure;
   if (!flight.sent) return failure.cause == Failure::Cause::cancelled ? Outcome::refused : Outcome::undone;
-  if (failure.cause != Failure::Cause::server) return Outcome::unknown;
-  if (failure.at == commit && failure.leaves_commit_open()) return Outcome::unknown;
+  if (failure.leaves_outcome_open(failure.at == commit)) return Outcome::unknown;
   return failure.undone_and_worth_another_try() && !flight.cancelling ? Outcome::undone : Outcome::refused;
 }
 

@@ -15,6 +15,7 @@ inline constexpr std::string_view kQueryCancelled = "57014";
 inline constexpr std::string_view kReadOnly = "25006";
 inline constexpr std::string_view kNoTable = "42P01";
 inline constexpr std::string_view kNoSchema = "3F000";
+inline constexpr std::string_view kNotInEncoding = "22021";
 }  // namespace sqlstate
 
 class Failure {
@@ -35,8 +36,9 @@ class Failure {
   /// Whether another attempt to connect may succeed.
   bool worth_another_connection() const noexcept;
   bool no_place() const noexcept { return state == sqlstate::kNoTable || state == sqlstate::kNoSchema; }
-  /// A refusal of `COMMIT` that leaves open what became of the transaction.
-  bool leaves_commit_open() const noexcept;
+  /// Whether what became of a transaction is open, when this came in the place of an answer to its `COMMIT`,
+  /// or to a command before that.
+  bool leaves_outcome_open(bool at_commit) const noexcept;
 
   Cause cause = Cause::connection;
   std::string state;   ///< empty when it is not the server's

@@ -83,22 +83,35 @@ Statements::Statements(const std::string& schema) {
   save_absent = make("save_absent", insert + "ON CONFLICT (id) DO NOTHING");
   save_exact = make("save_exact",
                     "UPDATE @.sessions s " + replace + "WHERE s.id = $1 AND s.revision = $20 AND s.sound");
+  // Who removed the session before has committed: a statement after the insert sees what it left.
+  outbid_retired = make("outbid_retired",
+                        "UPDATE @.sessions s SET revision = r.revision + 1 FROM @.retired r WHERE s.id = $1 "
+                        "AND s.writer = $2 AND r.id = s.id AND r.revision >= s.revision");
+  sweep_retired = make("sweep_retired",
+                       "DELETE FROM @.retired WHERE id IN (SELECT id FROM @.retired WHERE revision < $1 "
+                       "ORDER BY revision LIMIT 10 FOR UPDATE SKIP LOCKED)");
   cut_messages =
       make("cut_messages", "DELETE FROM @.messages WHERE session_id = $1 AND seq > $3 AND " + stands);
-  add_messages = make("add_messages",
-                      "INSERT INTO @.messages (session_id, seq, body) "
-                      "SELECT s.id, s.message_count - cardinality($3::text[]) + t.n, t.body "
-                      "FROM @.sessions s, unnest($3::text[]) WITH ORDINALITY AS t(body, n) "
-                      "WHERE s.id = $1 AND s.writer = $2");
+  const std::string add_text =
+      "INSERT INTO @.messages (session_id, seq, body) "
+      "SELECT s.id, s.message_count - cardinality($3::text[]) + t.n, t.body "
+      "FROM @.sessions s, unnest($3::text[]) WITH ORDINALITY AS t(body, n) "
+      "WHERE s.id = $1 AND s.writer = $2";
+  add_messages = make("add_messages", add_text);
+  // Run again by the same writer, after a commit whose answer was lost, it finds its key.
+  add_messages_keyed = make("add_messages_keyed", add_text +
+                                                      " AND NOT EXISTS (SELECT 1 FROM @.appends a "
+                                                      "WHERE a.session_id = $1 AND a.key = $4)");
   append = make("append", append_text);
   append_keyed = make("append_keyed", append_text +
                                           " AND NOT EXISTS (SELECT 1 FROM @.appends a "
                                           "WHERE a.session_id = $1 AND a.key = $9)");
 
-  remember = make("remember",
-                  "INSERT INTO @.appends (session_id, key, fingerprint, revision, created_us, created_text, "
-                  "updated_us) SELECT s.id, $3, $4, s.revision, s.created_us, s.created_text, s.updated_us "
-                  "FROM @.sessions s WHERE s.id = $1 AND s.writer = $2");
+  remember =
+      make("remember",
+           "INSERT INTO @.appends (session_id, key, fingerprint, revision, created_us, created_text, "
+           "updated_us) SELECT s.id, $3, $4, s.revision, s.created_us, s.created_text, s.updated_us "
+           "FROM @.sessions s WHERE s.id = $1 AND s.writer = $2 ON CONFLICT (session_id, key) DO NOTHING");
   forget = make("forget",
                 "DELETE FROM @.appends WHERE session_id = $1 AND revision <= (SELECT a.revision "
                 "FROM @.appends a WHERE a.session_id = $1 ORDER BY a.revision DESC OFFSET $2 LIMIT 1)");
@@ -106,10 +119,13 @@ Statements::Statements(const std::string& schema) {
                 "SELECT fingerprint, revision, created_us, created_text, updated_us FROM @.appends "
                 "WHERE session_id = $1 AND key = $2");
 
+  // What is older than $3 no first revision can meet again.
   remove_session =
       make("remove_session",
-           "DELETE FROM @.sessions s WHERE s.id = $1 AND s.sound AND ($2 IS NULL OR s.revision = "
-           "$2) RETURNING s.revision");
+           "WITH gone AS (DELETE FROM @.sessions s WHERE s.id = $1 AND s.sound AND ($2 IS NULL OR "
+           "s.revision = $2) RETURNING s.id, s.revision), kept AS (INSERT INTO @.retired AS r (id, "
+           "revision) SELECT id, revision FROM gone WHERE revision >= $3 ON CONFLICT (id) DO UPDATE "
+           "SET revision = greatest(r.revision, excluded.revision)) SELECT revision FROM gone");
   const std::string_view gone = "AND NOT EXISTS (SELECT 1 FROM @.sessions s WHERE s.id = $1)";
   remove_messages =
       make("remove_messages", "DELETE FROM @.messages WHERE session_id = $1 " + std::string(gone));
@@ -168,6 +184,10 @@ std::vector<Statement> migration(const std::string& schema, std::int64_t from) {
       "updated_us bigint NOT NULL, "
       "PRIMARY KEY (session_id, key))",
       "CREATE INDEX appends_oldest ON @.appends (session_id, revision)",
+      "CREATE TABLE @.retired ("
+      "id text COLLATE \"C\" NOT NULL PRIMARY KEY, "
+      "revision bigint NOT NULL)",
+      "CREATE INDEX retired_oldest ON @.retired (revision)",
   };
   std::vector<Statement> out;
   if (from == 0) {

@@ -14,6 +14,8 @@ namespace {
 constexpr int kAttempts = 16;
 /// After so many updates that lost to another writer the session is locked while its mutation runs.
 constexpr int kOptimisticUpdates = 2;
+/// The last revision of a removed session is remembered while a clock that is so much behind could repeat it.
+constexpr std::chrono::hours kClockError{24 * 7};
 /// A message of the protocol holds at most 1 GiB.
 constexpr std::uint64_t kMostBytes = 1'000'000'000;
 
@@ -30,6 +32,11 @@ Error keeps_changing() {
 
 Error damaged() {
   return unreadable("the session's envelope is not as it was written");
+}
+
+/// A text that no time could be read from is kept as well.
+bool is_given(const Timestamp& time) {
+  return time.is_set() || !time.original().empty();
 }
 
 std::optional<Revision> revision_of(const std::optional<Probe>& probe) {
@@ -97,8 +104,8 @@ std::vector<Parameter> PostgresStore::row_parameters(const Session& session, Ses
   parameters.push_back(Parameter::integer(micros(first.updated_at.time())));
   parameters.push_back(Parameter::text(original_of(first.updated_at)));
   parameters.push_back(Parameter::integer(micros(stamper_.now())));
-  parameters.push_back(Parameter::boolean(preserve && session.created_at.is_set()));
-  parameters.push_back(Parameter::boolean(preserve && session.updated_at.is_set()));
+  parameters.push_back(Parameter::boolean(preserve && is_given(session.created_at)));
+  parameters.push_back(Parameter::boolean(preserve && is_given(session.updated_at)));
   return parameters;
 }
 
@@ -123,6 +130,7 @@ Async<Written> PostgresStore::save_there(SessionPtr session, SaveOptions options
     if (check.revision()) row.parameters.push_back(Parameter::integer(expected_of(check)));
     Commands commands;
     commands.push_back(std::move(row));
+    if (!check.revision()) commands.emplace_back(sql.outbid_retired, about(session->id, writer));
     commands.push_back(command(sql.cut_messages, about(session->id, writer), Parameter::integer(0)));
     if (!rows.bodies.empty())
       commands.push_back(
@@ -151,10 +159,13 @@ Async<void> PostgresStore::remove_there(SessionId id, RemoveOptions options) {
   const Terms terms(*options.durability(), options.timeout());
   const Statements& sql = database_->statements;
   const RevisionCheck check = options.if_revision();
+  const std::int64_t forgotten = micros(stamper_.now() - kClockError);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Commands commands;
     commands.push_back(of_id(sql.remove_session, id));
     commands.back().parameters.push_back(Parameter::integer(expected_of(check)));
+    commands.back().parameters.push_back(Parameter::integer(forgotten));
+    commands.emplace_back(sql.sweep_retired, std::vector<Parameter>(1, Parameter::integer(forgotten)));
     commands.push_back(of_id(sql.remove_messages, id));
     commands.push_back(of_id(sql.remove_appends, id));
     commands.push_back(of_id(sql.probe, id));
@@ -257,8 +268,10 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     // So that who waited for the row sees the key of who had it.
     if (keyed) commands.push_back(of_id(sql.lock, id));
     commands.emplace_back(keyed ? sql.append_keyed : sql.append, std::move(decide));
-    commands.push_back(command(sql.add_messages, about(id, writer), Parameter::texts(bodies)));
+    commands.push_back(command(keyed ? sql.add_messages_keyed : sql.add_messages, about(id, writer),
+                               Parameter::texts(bodies)));
     if (keyed) {
+      commands.back().parameters.push_back(Parameter::bytes(key));
       commands.push_back(command(sql.remember, about(id, writer), Parameter::bytes(key)));
       commands.back().parameters.push_back(Parameter::text(print));
       commands.emplace_back(sql.forget, about(id, kRememberedAppends));

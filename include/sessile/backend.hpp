@@ -50,6 +50,9 @@ class Stamper {
 /// `session` as stored by a write that was stamped `written`.
 Session stamped(Session session, const Written& written);
 
+/// Appends encode_session(stamped(session, stamp)) to `out`, without copying the session.
+void write_session(std::string& out, const Session& session, const Written& stamp);
+
 /// Runs `mutation` on a copy of `current`. Returns the changed session, measured against `limits`, or null
 /// when nothing changed. Errors: those of the mutation and of measure; a changed id; what was thrown
 /// (invalid_argument).
@@ -128,6 +131,8 @@ inline constexpr int kFormatVersion = 1;
 /// The document of a session as a file: the fields of its summary first, each field and message on a line of
 /// its own. docs/formats.md has the grammar. Precondition: measure(session) succeeded.
 std::string encode_document(const Session& session, const AppendMemory& appends);
+/// The same of stamped(session, stamp), without copying the session.
+std::string encode_document(const Session& session, const Written& stamp, const AppendMemory& appends);
 
 /// Reads such a document, or another program's (see decode_session), whose revision is then a hash of its
 /// bytes.

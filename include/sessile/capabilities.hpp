@@ -16,6 +16,8 @@ class Limits {
   std::uint64_t session_bytes = std::uint64_t{256} << 20;  ///< one session, as compact JSON
   /// Nesting of arrays and objects; the session itself is the first level. More than 1,000 counts as 1,000.
   std::uint32_t depth = 128;
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 /// Who sees the same sessions.

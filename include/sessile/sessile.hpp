@@ -1,4 +1,4 @@
-// All of Sessile but the conformance suite.
+// All of Sessile but the conformance suite and what needs a library of its own (sessile/postgres.hpp).
 #pragma once
 
 #include <sessile/async.hpp>

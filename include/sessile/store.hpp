@@ -103,6 +103,10 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   /// What an implementor passes. Does no I/O.
   SessionStore(OpenOptions options, Capabilities capabilities);
 
+  /// Correct by default on do_list and do_load; for a backend that knows a shorter way, where it does not
+  /// lead to the end.
+  virtual Async<AgentSessions> do_list_for_agent(AgentId agent, ListQuery query);
+
  private:
   // What an implementor writes. Ids, limits, UTF-8 and options have been checked; messages and sessions
   // measured; durability() is always set. Each runs in a coroutine of its own with its own cancellation
@@ -117,7 +121,6 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
 
   // Correct by default on those four; overridden where the backend knows a shorter way. The default do_append
   // refuses idempotency keys (unsupported).
-  virtual Async<AgentSessions> do_list_for_agent(AgentId agent, ListQuery query);
   virtual Async<SessionPtr> do_update(SessionId id, Mutation mutation, UpdateOptions options);
   virtual Async<Written> do_append(SessionId id, std::vector<Message> messages, AppendOptions options);
   virtual Async<void> do_flush();

@@ -30,13 +30,13 @@ void put_header(DocumentWriter& out, const Session& session) {
 
 }  // namespace
 
-std::string encode_document(const Session& session, const AppendMemory& appends) {
+std::string encode_document(const Session& session, const Written& stamp, const AppendMemory& appends) {
   std::string text;
   text.reserve(std::max<std::size_t>(session.stored_bytes, 1024) + 256);
   DocumentWriter out(text);
   out.open('{');
   put_header(out, session);
-  detail::put_session_fields(out, session);
+  detail::put_session_fields(out, session, detail::StampView(stamp));
   if (!appends.entries().empty()) {
     out.name("sessile_appends");
     out.value(appends.to_json());
@@ -44,6 +44,14 @@ std::string encode_document(const Session& session, const AppendMemory& appends)
   out.close('}');
   text += '\n';
   return text;
+}
+
+std::string encode_document(const Session& session, const AppendMemory& appends) {
+  Written stamp;
+  stamp.revision = session.revision;
+  stamp.created_at = session.created_at;
+  stamp.updated_at = session.updated_at;
+  return encode_document(session, stamp, appends);
 }
 
 Result<StoredSession> decode_document(std::string_view text, const Limits& limits) {

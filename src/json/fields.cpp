@@ -98,14 +98,14 @@ bool is_step_field(std::string_view name, const json::value&) noexcept {
   return contains(kStepFields, name);
 }
 
-std::optional<json::value> refreshed_last_active(const Session& session) {
-  if (!session.updated_at.is_set()) return std::nullopt;
+std::optional<json::value> refreshed_last_active(const Session& session, const Timestamp& updated_at) {
+  if (!updated_at.is_set()) return std::nullopt;
   const json::value* stored = session.extra.if_contains("last_active_at");
   if (!stored) return std::nullopt;
   const std::optional<Timestamp> before = to_timestamp(*stored);
-  if (!before || !before->is_set() || *before == session.updated_at) return std::nullopt;
-  if (stored->is_number()) return epoch_like(session.updated_at.time(), *stored);
-  return json::value(json::string(json_view(format_time(session.updated_at.time()))));
+  if (!before || !before->is_set() || *before == updated_at) return std::nullopt;
+  if (stored->is_number()) return epoch_like(updated_at.time(), *stored);
+  return json::value(json::string(json_view(format_time(updated_at.time()))));
 }
 
 std::optional<Timestamp> to_timestamp(const json::value& value) {

@@ -24,10 +24,10 @@ inline bool has_text(const Timestamp& time) noexcept {
   return time.is_set() || !time.original().empty();
 }
 
-/// What to write for last_active_at in `session.extra`: updated_at, in the form and unit that is there. Empty
-/// when it is not there, is no time, or says updated_at already. The reference library, which reads the
+/// What to write for last_active_at in `session.extra`: `updated_at`, in the form and unit that is there.
+/// Empty when it is not there, is no time, or says updated_at already. The reference library, which reads the
 /// document again, would see a time that stands still.
-std::optional<json::value> refreshed_last_active(const Session& session);
+std::optional<json::value> refreshed_last_active(const Session& session, const Timestamp& updated_at);
 
 /// A string or a number is a timestamp, readable or not; null is one that is not set; all else is none.
 std::optional<Timestamp> to_timestamp(const json::value& value);

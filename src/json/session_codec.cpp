@@ -123,6 +123,8 @@ class SessionReader {
       if (!object) return within(name, i, Fault{std::string(), "expected an object"});
       if (Checked fault = take(std::move(*object), out.emplace_back()))
         return within(name, i, *std::move(fault));
+      // What it was taken from goes now, not with all others: they take as much room as the session.
+      (*items)[i].emplace_null();
     }
     return {};
   }
@@ -197,6 +199,13 @@ std::string encode_session(const Session& session) {
   detail::put_session_fields(out, session);
   out.close('}');
   return text;
+}
+
+void write_session(std::string& out, const Session& session, const Written& stamp) {
+  detail::Writer<detail::Layout::one_line> writer(out);
+  writer.open('{');
+  detail::put_session_fields(writer, session, detail::StampView(stamp));
+  writer.close('}');
 }
 
 Result<Session> decode_session(std::string_view text, Origin origin, const Limits& limits) {

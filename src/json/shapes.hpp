@@ -4,6 +4,7 @@
 #include "json/fields.hpp"
 
 #include <sessile/json.hpp>
+#include <sessile/results.hpp>
 
 namespace sessile::detail {
 
@@ -73,9 +74,21 @@ void put_step(Out& out, const TrajectoryStep& step) {
   out.close('}');
 }
 
+/// What a session is stored with, where that is not what it says itself.
+class StampView {
+ public:
+  explicit StampView(const Session& session) noexcept
+      : revision(session.revision), created_at(session.created_at), updated_at(session.updated_at) {}
+  explicit StampView(const Written& written) noexcept
+      : revision(written.revision), created_at(written.created_at), updated_at(written.updated_at) {}
+  Revision revision;
+  const Timestamp& created_at;
+  const Timestamp& updated_at;
+};
+
 /// The fields that tell a session apart, but for its bodies.
 template <class Out>
-void put_identity(Out& out, const Session& session) {
+void put_identity(Out& out, const Session& session, const StampView& stamp) {
   out.name("session_id");
   out.string(session.id.str());
   out.name("agent_id");
@@ -89,11 +102,11 @@ void put_identity(Out& out, const Session& session) {
   }
   put_optional(out, "title", session.title);
   out.name("created_at");
-  out.timestamp(session.created_at);
+  out.timestamp(stamp.created_at);
   out.name("updated_at");
-  out.timestamp(session.updated_at);
+  out.timestamp(stamp.updated_at);
   out.name("revision");
-  out.unsigned_number(session.revision);
+  out.unsigned_number(stamp.revision);
 }
 
 template <class Out, class T, class Put>
@@ -109,8 +122,8 @@ void put_array(Out& out, std::string_view name, const std::vector<T>& items, Put
 
 /// The fields of a session, without the braces around them.
 template <class Out>
-void put_session_fields(Out& out, const Session& session) {
-  put_identity(out, session);
+void put_session_fields(Out& out, const Session& session, const StampView& stamp) {
+  put_identity(out, session, stamp);
   if (session.completeness == Completeness::partial) {
     out.name("partial");
     out.boolean(true);
@@ -128,12 +141,17 @@ void put_session_fields(Out& out, const Session& session) {
     put_array(out, "trajectory", session.trajectory,
               [](Out& to, const TrajectoryStep& step) { put_step(to, step); });
   }
-  const std::optional<json::value> last_active = refreshed_last_active(session);
+  const std::optional<json::value> last_active = refreshed_last_active(session, stamp.updated_at);
   for (const auto& field : session.extra) {
     const std::string_view key = view(field.key());
     const bool refresh = last_active && key == "last_active_at";
     out.extra_field(key, refresh ? *last_active : field.value(), is_session_field);
   }
+}
+
+template <class Out>
+void put_session_fields(Out& out, const Session& session) {
+  put_session_fields(out, session, StampView(session));
 }
 
 }  // namespace sessile::detail

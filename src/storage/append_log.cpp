@@ -15,16 +15,41 @@ namespace {
 constexpr std::uint64_t kBlockBytes = 4096;
 constexpr std::uint64_t kMinChunkBytes = 4096;
 constexpr std::uint64_t kMaxChunkBytes = 65536;
+constexpr std::uint64_t kRoomForRecords = 3;
+constexpr std::uint64_t kMostRoomBytes = std::uint64_t{1} << 20;
+/// The padding is seldom longer than the first of these; a larger block is for the log where it is.
 constexpr std::uint64_t kTailReadBytes = 4096;
+constexpr std::uint64_t kPaddingReadBytes = 65536;
+/// Of a record, this much of its end and its beginning is remembered: the beginning holds its checksum.
+constexpr std::uint64_t kEndingBytes = 4096;
+constexpr std::uint64_t kBeginningBytes = 64;
 
 std::uint64_t round_up_to_block(std::uint64_t size) {
   return (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
 }
 
-/// The size of the file when a record that ends at `end` does not fit: a quarter more than there is, so that
-/// a small log stays small and a large one is seldom extended.
-std::uint64_t extended_size(std::uint64_t end) {
-  return round_up_to_block(end + std::clamp(end / 4, kMinChunkBytes, kMaxChunkBytes));
+/// The size of the file when a record of `bytes` that ends at `end` does not fit: room for as much as there
+/// is, within bounds, and for a few more records of that size. So a small log stays small, and few appends
+/// change the file's size, which their sync would have to write as well.
+std::uint64_t extended_size(std::uint64_t end, std::uint64_t bytes) {
+  const std::uint64_t room = std::clamp(end, kMinChunkBytes, kMaxChunkBytes);
+  return round_up_to_block(end + std::max(room, std::min(kRoomForRecords * bytes, kMostRoomBytes)));
+}
+
+/// The length of `text` without the newlines at its end.
+std::size_t without_padding(std::string_view text) {
+  static const std::string newlines(512, '\n');
+  std::size_t size = text.size();
+  while (size >= newlines.size() && text.compare(size - newlines.size(), newlines.size(), newlines) == 0) {
+    size -= newlines.size();
+  }
+  return text.substr(0, size).find_last_not_of('\n') + 1;
+}
+
+/// `bytes`: the end of the last record, `size` of them, and the byte after it, which is padding or not there.
+std::uint32_t checksum_of_ending(std::string bytes, std::uint64_t size, std::string_view beginning) {
+  bytes.resize(size + 1, '\n');
+  return checksum(bytes.append(beginning));
 }
 
 constexpr std::string_view kPoisonMark = ".poisoned";
@@ -71,6 +96,13 @@ void clear_poison(Directory& directory, const std::string& name) {
 
 }  // namespace
 
+std::uint32_t checksum_of_ending(std::string_view line) {
+  const std::size_t size = std::min<std::size_t>(line.size(), kEndingBytes);
+  const bool whole = size == line.size();
+  return checksum_of_ending(std::string(line.substr(line.size() - size)), size,
+                            whole ? std::string_view() : line.substr(0, kBeginningBytes));
+}
+
 std::string poison_mark_of(std::string_view name) {
   return std::string(name).append(kPoisonMark);
 }
@@ -93,15 +125,27 @@ Result<AppendLog> AppendLog::open_to_read(Directory& directory, std::string name
   return open(directory, std::move(name), OpenMode::read);
 }
 
+Result<AppendLog> AppendLog::open_cached(Directory& directory, std::string name) {
+  auto file = directory.open_cached(name);
+  if (!file) return system_error(file.error(), "cannot open the log", directory, name);
+  return AppendLog(directory, std::move(name), std::move(*file));
+}
+
 Result<AppendLog> AppendLog::open_to_write(Directory& directory, std::string name) {
   return open(directory, std::move(name), OpenMode::read_write);
 }
 
 Result<std::uint64_t> AppendLog::size() {
-  auto info = file_->info();
-  if (!info) return failed(info.error(), "cannot look at the log");
-  shared_ = info->links > 1;
+  auto info = look();
+  if (!info) return info.error();
   return info->size;
+}
+
+Result<FileInfo> AppendLog::look() {
+  auto info = file_->look();
+  if (!info) return failed(info.error(), "cannot look at the log");
+  info_ = *info;
+  return info_;
 }
 
 Result<std::string> AppendLog::read_at(std::uint64_t offset, std::uint64_t size) {
@@ -128,13 +172,14 @@ Result<std::string> AppendLog::read_all(std::uint64_t limit) {
 }
 
 Result<std::uint64_t> AppendLog::end_of_content(std::uint64_t size) {
+  std::uint64_t bytes = kTailReadBytes;
   for (std::uint64_t end = size; end > 0;) {
-    const std::uint64_t begin = end > kTailReadBytes ? end - kTailReadBytes : 0;
+    const std::uint64_t begin = end > bytes ? end - bytes : 0;
     auto block = read_at(begin, end - begin);
     if (!block) return block.error();
-    const auto last = block->find_last_not_of('\n');
-    if (last != std::string::npos) return begin + last + 1;
+    if (const std::size_t content = without_padding(*block); content > 0) return begin + content;
     end = begin;
+    bytes = kPaddingReadBytes;
   }
   return corrupt(size == 0 ? "the log is empty" : "the log holds no complete first record", 0);
 }
@@ -163,6 +208,8 @@ Result<LogTail> AppendLog::peek(std::uint64_t limit, std::uint64_t head_bytes) {
   if (*length > head_bytes) {
     if (*length > limit) return Error(Errc::too_large, "a record is larger than what may be read");
     tail.members = leading_members(*line);
+    tail.seq = leading_number(*line);
+    tail.checked = false;
     return tail;
   }
   const auto record = check_record(*line);
@@ -188,6 +235,69 @@ Result<LogTail> AppendLog::tail_by_scan(std::uint64_t limit) {
   return tail;
 }
 
+Result<std::uint32_t> AppendLog::ending(const LogTail& tail) {
+  const std::uint64_t begin = std::max(tail.offset, tail.end - std::min(tail.end, kEndingBytes));
+  // One byte more: there begins the record that another writer appended.
+  auto bytes = read_at(begin, tail.end - begin + 1);
+  if (!bytes) return bytes.error();
+  std::string beginning;
+  if (begin > tail.offset) {
+    auto read = read_at(tail.offset, kBeginningBytes);
+    if (!read) return read.error();
+    beginning = std::move(*read);
+  }
+  return checksum_of_ending(std::move(*bytes), tail.end - begin, beginning);
+}
+
+Result<LogMark> AppendLog::mark(const LogTail& tail) {
+  auto seen = tail.ending ? Result<std::uint32_t>(*tail.ending) : ending(tail);
+  if (!seen) return seen.error();
+  if (info_.identity.inode == 0) {
+    if (auto looked = look(); !looked) return looked.error();
+  }
+  LogMark mark;
+  mark.identity = info_.identity;
+  mark.born = info_.born;
+  mark.offset = tail.offset;
+  mark.seq = tail.seq;
+  mark.end = tail.end;
+  mark.size = tail.size;
+  mark.ending = *seen;
+  return mark;
+}
+
+Result<std::optional<LogTail>> AppendLog::recognise(const LogMark& mark) {
+  auto info = look();
+  if (!info) return info.error();
+  if (info->identity != mark.identity || info->born != mark.born || info->size != mark.size) {
+    return std::optional<LogTail>();
+  }
+  LogTail tail;
+  tail.offset = mark.offset;
+  tail.seq = mark.seq;
+  tail.end = mark.end;
+  tail.size = mark.size;
+  auto seen = ending(tail);
+  if (!seen) return seen.error();
+  if (*seen != mark.ending) return std::optional<LogTail>();
+  tail.ending = mark.ending;
+  return std::optional<LogTail>(std::move(tail));
+}
+
+Result<bool> AppendLog::holds(FileIdentity identity, std::int64_t born, std::uint64_t from, std::uint64_t end,
+                              std::uint32_t sum) {
+  auto info = look();
+  if (!info) return info.error();
+  if (info->identity != identity || info->born != born || info->size < end) return false;
+  // One byte more, as in ending().
+  auto bytes = read_at(from, end - from + 1);
+  if (!bytes) return bytes.error();
+  const std::string_view all(*bytes);
+  const std::uint64_t size = end - from;
+  return all.size() >= size && all.substr(size).find_first_not_of('\n') == std::string_view::npos &&
+         checksum(all.substr(0, size)) == sum;
+}
+
 Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durability durability,
                                CommitGate& gate) {
   if (tail.torn) {
@@ -198,19 +308,21 @@ Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durabili
   std::string record = frame_record(tail.seq + 1, members);
   if (tail.newline_missing) record.insert(record.begin(), '\n');
   const std::uint64_t end = tail.end + record.size();
-  const std::uint64_t new_size = end > tail.size ? extended_size(end) : tail.size;
+  const std::uint64_t new_size = end > tail.size ? extended_size(end, record.size()) : tail.size;
   const std::string padding(end > tail.size ? new_size - end : 0, '\n');
   if (!gate.try_commit()) return Error(Errc::cancelled);
   if (auto written = write_record(tail.end, record, padding); !written) return written;
   if (durability == Durability::power) {
     if (auto synced = sync(); !synced) return synced;
   }
+  tail.ending = checksum_of_ending(std::string_view(record).substr(tail.newline_missing ? 1 : 0));
   tail.offset = tail.end + (tail.newline_missing ? 1 : 0);
   tail.end = end;
   tail.size = new_size;
   tail.newline_missing = false;
   ++tail.seq;
-  tail.members = members;
+  tail.members.clear();
+  tail.checked = true;
   return success();
 }
 
@@ -243,7 +355,7 @@ Result<void> AppendLog::sync() {
 }
 
 bool AppendLog::must_be_replaced() const {
-  return shared_ || sync_failed();
+  return info_.links > 1 || sync_failed();
 }
 
 bool AppendLog::sync_failed() const {
@@ -264,14 +376,28 @@ Error AppendLog::poison(boost::system::error_code cause, std::string_view what) 
   return Error(Errc::indeterminate, what).with_path((directory_->path() / name_).native()).with_cause(cause);
 }
 
-Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                         std::string_view members, Durability durability, CommitGate& gate) {
+Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                          std::string_view members, std::uint64_t room, Durability durability,
+                          CommitGate& gate) {
   std::string content = frame_record(seq, members);
-  content.resize(round_up_to_block(content.size()), '\n');
+  LogTail tail;
+  tail.seq = seq;
+  tail.end = content.size();
+  tail.ending = checksum_of_ending(content);
+  content.resize(round_up_to_block(std::max<std::uint64_t>(content.size(), room)), '\n');
+  tail.size = content.size();
   auto replaced = replace_file(directory, name, content, durability, gate);
   // indeterminate: the new file is in place, and it was synced.
   if (replaced || replaced.error().code() == Errc::indeterminate) clear_poison(directory, name);
-  return replaced;
+  if (!replaced) return replaced.error();
+  return tail;
+}
+
+Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                         std::string_view members, Durability durability, CommitGate& gate) {
+  auto renewed = renew_log(directory, name, seq, members, 0, durability, gate);
+  if (!renewed) return renewed.error();
+  return success();
 }
 
 Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,

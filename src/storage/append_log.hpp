@@ -21,12 +21,30 @@ class LogTail {
   LogTail() {}
   std::uint64_t offset = 0;  ///< of the record
   std::uint64_t seq = 0;
-  std::string members;           ///< of the record; peek: only its first bytes
-  std::uint64_t end = 0;         ///< where the next record goes
-  std::uint64_t size = 0;        ///< of the file, padding included
-  bool newline_missing = false;  ///< as LogScan
-  bool torn = false;             ///< as LogScan
+  std::string members;                  ///< of the record; peek: perhaps only its first bytes; append: none
+  std::uint64_t end = 0;                ///< where the next record goes
+  std::uint64_t size = 0;               ///< of the file, padding included
+  bool newline_missing = false;         ///< as LogScan
+  bool torn = false;                    ///< as LogScan
+  std::optional<std::uint32_t> ending;  ///< as LogMark, where it is known
+  bool checked = true;                  ///< peek: false when the record's own checksum was not looked at
 };
+
+/// What lets a writer know a log again without reading it: the file, and what its end looks like.
+class LogMark {
+ public:
+  LogMark() noexcept {}
+  FileIdentity identity;
+  std::int64_t born = 0;
+  std::uint64_t offset = 0;  ///< these four as in LogTail
+  std::uint64_t seq = 0;
+  std::uint64_t end = 0;
+  std::uint64_t size = 0;
+  std::uint32_t ending = 0;  ///< the checksum of the record's first bytes and last block
+};
+
+/// LogMark::ending of a log whose last record is `line`, with its newline.
+std::uint32_t checksum_of_ending(std::string_view line);
 
 /// A log in a directory, through one descriptor. The format is log_record.hpp's.
 ///
@@ -47,8 +65,14 @@ class AppendLog {
  public:
   /// Errors: not_found, io, unavailable.
   static Result<AppendLog> open_to_read(Directory& directory, std::string name);
+  /// As open_to_read, for one who must not wait for the device: see Directory::open_cached. Errors: those,
+  /// and unavailable or io where it would wait, of this and of all that reads.
+  static Result<AppendLog> open_cached(Directory& directory, std::string name);
   /// Precondition, for as long as this object lives: the caller holds the lock of the log's writers.
   static Result<AppendLog> open_to_write(Directory& directory, std::string name);
+
+  /// The file's size, padding included, as of the opening or later.
+  Result<std::uint64_t> size();
 
   /// All bytes, to be given to scan_log. Errors: too_large when there are more than `limit`, io.
   Result<std::string> read_all(std::uint64_t limit);
@@ -62,15 +86,27 @@ class AppendLog {
   Result<LogTail> tail(std::uint64_t limit);
 
   /// As tail, but of a record larger than `head_bytes` reads and returns only so many of its first bytes:
-  /// its checksum is then not checked.
+  /// its checksum is then not checked, and `checked` is false.
   Result<LogTail> peek(std::uint64_t limit, std::uint64_t head_bytes);
+
+  /// What to remember of the log. Precondition: `tail` is what this object returned last.
+  Result<LogMark> mark(const LogTail& tail);
+
+  /// The tail that `mark` was made of, without its members, when the log ends as it did then: no other writer
+  /// was here since, and the end of the last record is as it was. Else empty. Reads at most two blocks.
+  Result<std::optional<LogTail>> recognise(const LogMark& mark);
+
+  /// True when the file is that one, and holds bytes of this checksum from `from` to `end` and no record
+  /// after them.
+  Result<bool> holds(FileIdentity identity, std::int64_t born, std::uint64_t from, std::uint64_t end,
+                     std::uint32_t sum);
 
   /// Appends one record with the sequence number after the last one's, cutting a torn record before.
   /// Preconditions: opened to write; `tail` is of this log, and nothing was written since; not
   /// must_be_replaced(). The commit point is the write: `gate` is asked right before it. With
   /// Durability::power all of the log is synced.
   ///
-  /// On success updates `tail`, whose members become those given. Errors: cancelled, io, unavailable,
+  /// On success updates `tail`, whose members are then empty. Errors: cancelled, io, unavailable,
   /// too_large: nothing was written. indeterminate: the sync failed, or part of a record could not be taken
   /// back; the log is poisoned.
   Result<void> append(LogTail& tail, std::string_view members, Durability durability, CommitGate& gate);
@@ -87,7 +123,8 @@ class AppendLog {
  private:
   AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file);
   static Result<AppendLog> open(Directory& directory, std::string name, OpenMode mode);
-  Result<std::uint64_t> size();
+  Result<FileInfo> look();
+  Result<std::uint32_t> ending(const LogTail& tail);
   /// The end of what is not padding. Errors: corrupt when there is nothing else.
   Result<std::uint64_t> end_of_content(std::uint64_t size);
   Result<LogTail> tail_by_scan(std::uint64_t limit);
@@ -99,7 +136,7 @@ class AppendLog {
   Directory* directory_;
   std::string name_;
   std::unique_ptr<File> file_;
-  bool shared_ = false;  // has another name; known once the size is
+  FileInfo info_;  // what look() saw last
 };
 
 /// Makes or replaces the log with one whose only record has number `seq`; as replace_file, whose errors these
@@ -107,6 +144,10 @@ class AppendLog {
 /// open_to_write. A log that is not poisoned any more is unmarked.
 Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
                          std::string_view members, Durability durability, CommitGate& gate);
+/// The same, padded to `room` bytes where that is more; returns the new log's tail.
+Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                          std::string_view members, std::uint64_t room, Durability durability,
+                          CommitGate& gate);
 
 /// Cuts the log at `end`, behind its last whole record, and syncs it. Precondition: as open_to_write. Errors:
 /// io.

@@ -42,14 +42,13 @@ SysResult<void> CloseWatcher::open() {
   return {};
 }
 
-SysResult<std::unique_ptr<Watch>> CloseWatcher::watch(int file, Closes closes, WatchCallback closed) {
+SysResult<std::unique_ptr<Watch>> CloseWatcher::watch(int file, WatchCallback closed) {
   // By way of the descriptor: this very file, whatever its name stands for by now.
   const auto path = "/proc/self/fd/" + std::to_string(file);
-  const std::uint32_t mask = closes == Closes::of_writers ? IN_CLOSE_WRITE : IN_CLOSE;
   auto callback = std::make_shared<const WatchCallback>(std::move(closed));
   const std::lock_guard lock(mutex_);
   if (auto opened = open(); !opened) return opened.error();
-  const int watch = ::inotify_add_watch(inotify_->native_handle(), path.c_str(), mask | IN_MASK_ADD);
+  const int watch = ::inotify_add_watch(inotify_->native_handle(), path.c_str(), IN_CLOSE | IN_MASK_ADD);
   if (watch < 0) return last_error();
   const std::uint64_t id = next_id_++;
   watches_[watch].emplace(id, std::move(callback));

@@ -13,12 +13,6 @@
 
 namespace sessile::storage {
 
-/// Which closings wake.
-enum class Closes {
-  of_writers,   ///< of descriptors that could write
-  of_everyone,  ///< of read-only ones as well: flock may be taken on those
-};
-
 /// The process's one inotify descriptor, waited for by the process-wide pool: no thread waits, however many
 /// files are watched. Thread-safe.
 class CloseWatcher {
@@ -26,9 +20,10 @@ class CloseWatcher {
   /// Never destroyed: watches may end while the program does.
   static CloseWatcher& instance();
 
-  /// Calls `closed` whenever the file open as `file` is closed, until the watch is destroyed. EMFILE and
-  /// ENOSPC when the user's instances or watches are used up, ENOENT without /proc.
-  SysResult<std::unique_ptr<Watch>> watch(int file, Closes closes, WatchCallback closed);
+  /// Calls `closed` whenever the file open as `file` is closed, by writers and by others (flock may be taken
+  /// on a read-only descriptor), until the watch is destroyed. EMFILE and ENOSPC when the user's instances or
+  /// watches are used up, ENOENT without /proc.
+  SysResult<std::unique_ptr<Watch>> watch(int file, WatchCallback closed);
 
  private:
   class Registered;

@@ -34,11 +34,14 @@ inline FileIdentity identity_of(const struct stat& status) noexcept {
 }
 
 /// 0 for a regular file, else the error that opening it is refused with.
-inline int why_not_regular(const struct stat& status) noexcept {
-  if (S_ISREG(status.st_mode)) return 0;
-  if (S_ISDIR(status.st_mode)) return EISDIR;
-  if (S_ISLNK(status.st_mode)) return ELOOP;
+inline int why_not_regular(mode_t mode) noexcept {
+  if (S_ISREG(mode)) return 0;
+  if (S_ISDIR(mode)) return EISDIR;
+  if (S_ISLNK(mode)) return ELOOP;
   return ENXIO;
+}
+inline int why_not_regular(const struct stat& status) noexcept {
+  return why_not_regular(status.st_mode);
 }
 
 /// Owns one descriptor. Movable.

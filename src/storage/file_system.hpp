@@ -43,6 +43,7 @@ class FileInfo {
   std::uint64_t size = 0;
   FileIdentity identity;
   std::uint64_t links = 1;  ///< how many names a file has
+  std::int64_t born = 0;    ///< when the file was made, in nanoseconds since 1970; 0: not known
   std::chrono::sys_time<std::chrono::microseconds> modified;
 };
 
@@ -68,6 +69,9 @@ class File {
   virtual SysResult<std::size_t> read_at(std::uint64_t offset, std::span<char> into) = 0;
   virtual SysResult<std::size_t> write_at(std::uint64_t offset, std::span<const char> from) = 0;
   virtual SysResult<FileInfo> info() = 0;
+  /// As info(), but for `modified`, and perhaps as of the opening. Whoever asks a file for its times makes
+  /// the next write set them more precisely, and the sync after it dearer.
+  virtual SysResult<FileInfo> look() { return info(); }
   /// Data, and the metadata needed to read it back, to the device. After a failure nothing may be retried on
   /// this File.
   virtual SysResult<void> sync_data() = 0;
@@ -110,9 +114,11 @@ class Sidecar : public LockFile {
 class LinePlace {
  public:
   virtual ~LinePlace() = default;
-  /// Whether nobody who arrived before is in the line; true as well when it cannot be told.
-  virtual bool is_first() = 0;
-  /// Calls `left` when somebody has left the line, as Sidecar::watch does.
+  /// Who is first in the line, by a number of its own, when that is somebody who arrived before; 0: nobody
+  /// before this place is left, or it cannot be told.
+  virtual std::int64_t first_before() = 0;
+  /// Calls `left` when somebody has left the line and this place has become the first. As with
+  /// Sidecar::watch, spurious calls happen, and missing ones too (whoever was first has died).
   virtual SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) = 0;
 };
 
@@ -131,6 +137,9 @@ class Directory {
  public:
   virtual ~Directory() = default;
   virtual SysResult<std::unique_ptr<File>> open_file(const std::string& name, OpenMode mode) = 0;
+  /// As open_file to read, but for one who must not wait for the device: whatever is not in the kernel's
+  /// memory, now or at a later read_at, fails with EWOULDBLOCK. May fail with it always.
+  virtual SysResult<std::unique_ptr<File>> open_cached(const std::string& name);
   virtual SysResult<std::shared_ptr<Directory>> open_directory(const std::string& name) = 0;
   /// Mode 0700 whatever the umask. EEXIST when it is there.
   virtual SysResult<void> make_directory(const std::string& name) = 0;

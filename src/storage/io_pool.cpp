@@ -14,9 +14,9 @@ namespace {
 thread_local bool io_thread = false;
 
 /// Work here waits for the device more than it computes: more threads than cores, so that several syncs
-/// overlap.
+/// overlap. The device takes as many as there are in one flush.
 std::size_t pool_size() {
-  return std::clamp<std::size_t>(std::size_t{4} * std::thread::hardware_concurrency(), 8, 32);
+  return std::clamp<std::size_t>(std::size_t{8} * std::thread::hardware_concurrency(), 16, 64);
 }
 
 /// A thread_pool's own destructor drops what is queued.

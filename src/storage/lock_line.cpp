@@ -1,9 +1,10 @@
 #include "storage/lock_line.hpp"
 
-#include "storage/close_watcher.hpp"
+#include "storage/doorbell.hpp"
 #include "storage/fork_guard.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace sessile::storage {
@@ -36,24 +37,50 @@ bool anybody_before(int file, off_t offset) {
   return ::fcntl(file, F_OFD_GETLK, &region) == 0 && region.l_type != F_UNLCK;
 }
 
+/// The first place taken before `bound` (0: before the end of time), but for those of `file`'s own
+/// description; 0: none.
+off_t first_taken(int file, off_t bound) {
+  off_t first = 0;
+  for (;;) {
+    // The kernel names any of the locks in the way: so until there is none before it.
+    auto region = region_of(F_WRLCK, 0, bound);
+    if (::fcntl(file, F_OFD_GETLK, &region) != 0 || region.l_type == F_UNLCK) return first;
+    if (region.l_start <= 0 || (bound != 0 && region.l_start >= bound)) return first;
+    bound = first = region.l_start;
+  }
+}
+
+/// Where who stands at one place of one line is rung up.
+std::string doorbell_of(FileIdentity line, off_t offset) {
+  return "sessile-line-" + std::to_string(line.device) + '-' + std::to_string(line.inode) + '-' +
+         std::to_string(offset);
+}
+
 class PosixLinePlace final : public LinePlace {
  public:
-  PosixLinePlace(LockDescriptor file, off_t offset) noexcept : file_(std::move(file)), offset_(offset) {}
-  /// Unlocks first, so that who is woken by the closing finds the place empty.
+  PosixLinePlace(LockDescriptor file, FileIdentity line, off_t offset) noexcept
+      : file_(std::move(file)), line_(line), offset_(offset) {}
+  /// Unlocks first, so that who is rung up finds the place empty.
   ~PosixLinePlace() override {
     auto region = region_of(F_UNLCK, offset_, 1);
     ::fcntl(file_.get(), F_OFD_SETLK, &region);
+    try {
+      if (const off_t next = first_taken(file_.get(), 0); next != 0) ring_doorbell(doorbell_of(line_, next));
+    } catch (const std::bad_alloc&) {
+      // The next one looks by itself before long.
+    }
   }
   PosixLinePlace(const PosixLinePlace&) = delete;
   PosixLinePlace& operator=(const PosixLinePlace&) = delete;
 
-  bool is_first() override { return !anybody_before(file_.get(), offset_); }
+  std::int64_t first_before() override { return first_taken(file_.get(), offset_); }
   SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) override {
-    return CloseWatcher::instance().watch(file_.get(), Closes::of_writers, std::move(left));
+    return hang_doorbell(doorbell_of(line_, offset_), std::move(left));
   }
 
  private:
   const LockDescriptor file_;
+  const FileIdentity line_;
   const off_t offset_;
 };
 
@@ -79,13 +106,15 @@ SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::st
                                                     Arrival arrival) {
   auto file = open_line(directory, line_of(sidecar));
   if (!file) return file.error();
+  struct stat status {};
+  if (::fstat(file->get(), &status) != 0) return last_error();
   // Two may arrive in the same nanosecond.
   constexpr off_t kNeighbours = 64;
   const off_t first = offset_of(arrival);
   for (off_t offset = first; offset < first + kNeighbours; ++offset) {
     auto region = region_of(F_WRLCK, offset, 1);
     if (retried([&] { return ::fcntl(file->get(), F_OFD_SETLK, &region); }) == 0) {
-      return std::make_unique<PosixLinePlace>(std::move(*file), offset);
+      return std::make_unique<PosixLinePlace>(std::move(*file), identity_of(status), offset);
     }
     if (errno != EAGAIN && errno != EACCES) return last_error();
   }
@@ -93,7 +122,6 @@ SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::st
 }
 
 bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) {
-  // Read-only: the closing of it is not what those in the line are woken by.
   Descriptor file(
       retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
   return file && anybody_before(file.get(), offset_of(before));

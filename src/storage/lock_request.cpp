@@ -188,14 +188,21 @@ void LockRequest::enter_line() {
 
 bool LockRequest::is_my_place_first() {
   if (first_) return true;
-  first_ = place_->is_first();
+  look_at_line();
   if (!first_ && !line_watch_ && wakeable_) {
     // Asked again after the watch is set, lest what happens in between is missed.
     line_watch_ = watched(place_->watch(wake_up()));
-    first_ = place_->is_first();
+    look_at_line();
   }
   if (first_) line_watch_.reset();
   return first_;
+}
+
+void LockRequest::look_at_line() {
+  const std::int64_t leader = place_->first_before();
+  first_ = leader == 0;
+  // Whoever is far behind is not woken by what happens at the head of the line, and sees it so.
+  if (std::exchange(leader_, leader) != leader) last_news_ = Clock::now();
 }
 
 Result<bool> LockRequest::try_lock() {
@@ -283,7 +290,8 @@ LockTarget::Clock::duration LockRequest::pause() const {
   // Beside a wake-up the timer is for what wakes nobody: an owner that keeps its descriptor; and a death,
   // which inotify reports a moment before the lock is free.
   if (sidecar_watch_) return growing(1ms, 20ms, pauses_);
-  if (line_watch_) return 20ms;
+  // Also for those whom no ring reaches: in another network namespace.
+  if (line_watch_) return growing(2ms, 20ms, pauses_);
   return scattered(growing(200us, 10ms, pauses_));
 }
 

@@ -104,6 +104,7 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   Result<bool> attempt();
   Result<bool> try_lock();
   bool is_my_place_first();
+  void look_at_line();
   void enter_line();
   std::unique_ptr<Watch> watched(SysResult<std::unique_ptr<Watch>> watch);
   WatchCallback wake_up();
@@ -134,6 +135,7 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   Stage stage_ = Stage::queued;
   std::unique_ptr<LinePlace> place_;  // null: in no line
   bool first_ = false;                // of the line
+  std::int64_t leader_ = 0;           // who was first when last looked at
   bool contended_ = false;            // the lock was not free at once
   std::unique_ptr<Watch> line_watch_;
   std::unique_ptr<Sidecar> sidecar_;

@@ -185,6 +185,12 @@ std::string_view leading_members(std::string_view line_start) noexcept {
   return comma == std::string_view::npos ? std::string_view() : line_start.substr(comma + 1);
 }
 
+std::uint64_t leading_number(std::string_view line_start) noexcept {
+  if (!begins_as_record(line_start)) return 0;
+  const std::string_view rest = line_start.substr(kRecordPrefixBytes + kSeqStart.size());
+  return parse_number<std::uint64_t>(rest.substr(0, rest.find(','))).value_or(0);
+}
+
 std::optional<LogRecord> check_record(std::string_view line) noexcept {
   if (line.size() <= kRecordPrefixBytes + kSeqStart.size() + kRecordSuffixBytes) return std::nullopt;
   if (!line.starts_with(kPrefixStart) || claimed_length(line) != line.size()) return std::nullopt;

@@ -51,6 +51,9 @@ std::optional<LogRecord> check_record(std::string_view line) noexcept;
 /// not begin as a record does.
 std::string_view leading_members(std::string_view line_start) noexcept;
 
+/// The sequence number at the beginning of a record, unchecked; 0 when there is none.
+std::uint64_t leading_number(std::string_view line_start) noexcept;
+
 /// The length that the record ending with `bytes` claims to have; empty when they do not end as one does.
 std::optional<std::uint64_t> claimed_length(std::string_view bytes) noexcept;
 
@@ -66,10 +69,12 @@ class LogScan {
 
 /// Reads all records. Two records on one line, without a newline between, are both read.
 ///
-/// Errors: corrupt, with offset(): no record at all; a record that is invalid or out of sequence, unless it is
-/// the last and looks as an interrupted append leaves it: a beginning of a record, perhaps with whole sectors
-/// (512 bytes) of it still newlines, or NULs up to the end of a sector or the log where the log was made longer,
-/// and never all of it. So damage to any one byte of a log is reported, its last record included.
+/// Errors: corrupt, with offset(): no record at all; a record that is invalid or out of sequence, unless it
+/// is the last and looks as an interrupted append leaves it: a beginning of a record, perhaps with whole
+/// sectors (512 bytes) of it still newlines, or NULs up to the end of a sector or the log where the log was
+/// made longer, and never all of it. So damage to any one byte of a log is reported, its last record
+/// included; but for the last byte of all turned into padding, which is what an append cut one byte short
+/// leaves.
 Result<LogScan> scan_log(std::string_view bytes);
 
 /// What can still be read of a damaged log.

@@ -7,13 +7,18 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 namespace sessile::storage {
@@ -39,6 +44,26 @@ FileInfo info_of(const struct stat& status) {
   info.links = static_cast<std::uint64_t>(status.st_nlink);
   info.modified = std::chrono::sys_time<std::chrono::microseconds>(
       std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::microseconds(status.st_mtim.tv_nsec / 1000));
+  return info;
+}
+
+/// All but the times of change: the kernel takes a question for them as a reason to keep precise ones.
+SysResult<struct statx> quiet_status(int file) {
+  struct statx status {};
+  constexpr unsigned kWanted = STATX_TYPE | STATX_MODE | STATX_INO | STATX_NLINK | STATX_SIZE | STATX_BTIME;
+  if (::statx(file, "", AT_EMPTY_PATH, kWanted, &status) != 0) return last_error();
+  return status;
+}
+
+FileInfo info_of(const struct statx& status) {
+  FileInfo info;
+  info.kind = kind_of(status.stx_mode);
+  info.size = status.stx_size;
+  info.links = status.stx_nlink;
+  info.identity = FileIdentity(gnu_dev_makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino);
+  if ((status.stx_mask & STATX_BTIME) != 0) {
+    info.born = status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec;
+  }
   return info;
 }
 
@@ -69,11 +94,14 @@ class NoFileSizeSignal {
 
 class PosixFile final : public File {
  public:
-  explicit PosixFile(Descriptor descriptor) noexcept : descriptor_(std::move(descriptor)) {}
+  /// `read_flags`: of preadv2.
+  PosixFile(Descriptor descriptor, FileInfo opened, int read_flags) noexcept
+      : descriptor_(std::move(descriptor)), opened_(std::move(opened)), read_flags_(read_flags) {}
 
   SysResult<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
+    const iovec part{into.data(), into.size()};
     const auto count = retried(
-        [&] { return ::pread(descriptor_.get(), into.data(), into.size(), static_cast<off_t>(offset)); });
+        [&] { return ::preadv2(descriptor_.get(), &part, 1, static_cast<off_t>(offset), read_flags_); });
     if (count < 0) return last_error();
     return static_cast<std::size_t>(count);
   }
@@ -94,6 +122,13 @@ class PosixFile final : public File {
     return info_of(status);
   }
 
+  SysResult<FileInfo> look() override {
+    if (opened_) return *std::exchange(opened_, std::nullopt);
+    auto status = quiet_status(descriptor_.get());
+    if (!status) return status.error();
+    return info_of(*status);
+  }
+
   SysResult<void> sync_data() override {
     if (::fdatasync(descriptor_.get()) != 0) return last_error();
     return {};
@@ -111,6 +146,8 @@ class PosixFile final : public File {
 
  private:
   Descriptor descriptor_;
+  std::optional<FileInfo> opened_;  // what opening saw, until it is asked for
+  int read_flags_;
 };
 
 class DirectoryStream {
@@ -138,6 +175,7 @@ class PosixDirectory final : public Directory {
   }
 
   SysResult<std::unique_ptr<File>> open_file(const std::string& name, OpenMode mode) override;
+  SysResult<std::unique_ptr<File>> open_cached(const std::string& name) override;
   SysResult<std::shared_ptr<Directory>> open_directory(const std::string& name) override;
   SysResult<void> make_directory(const std::string& name) override;
   SysResult<FileInfo> info(const std::string& name) override;
@@ -206,16 +244,30 @@ SysResult<std::unique_ptr<File>> PosixDirectory::open_file(const std::string& na
   Descriptor file(
       retried([&] { return ::openat(descriptor_.get(), name.c_str(), open_flags(mode), kFileMode); }));
   if (!file) return last_error();
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return last_error();
-  if (const int refusal = why_not_regular(status); refusal != 0) return system_code(refusal);
-  if (mode == OpenMode::create_exclusive && (status.st_mode & kPermissionBits) != kFileMode &&
+  auto status = quiet_status(file.get());
+  if (!status) return status.error();
+  if (const int refusal = why_not_regular(status->stx_mode); refusal != 0) return system_code(refusal);
+  if (mode == OpenMode::create_exclusive && (status->stx_mode & kPermissionBits) != kFileMode &&
       ::fchmod(file.get(), kFileMode) != 0) {
     const auto error = last_error();
     ::unlinkat(descriptor_.get(), name.c_str(), 0);
     return error;
   }
-  return std::make_unique<PosixFile>(std::move(file));
+  return std::make_unique<PosixFile>(std::move(file), info_of(*status), 0);
+}
+
+SysResult<std::unique_ptr<File>> PosixDirectory::open_cached(const std::string& name) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(open_flags(OpenMode::read));
+  how.resolve = RESOLVE_CACHED;
+  // The C library has no wrapper for it. A kernel or a sandbox without it: everything waits, on the pool.
+  const long opened = ::syscall(SYS_openat2, descriptor_.get(), name.c_str(), &how, sizeof how);
+  if (opened < 0) return system_code(errno == ENOENT ? ENOENT : EWOULDBLOCK);
+  Descriptor file(static_cast<int>(opened));
+  auto status = quiet_status(file.get());
+  if (!status) return status.error();
+  if (const int refusal = why_not_regular(status->stx_mode); refusal != 0) return system_code(refusal);
+  return std::make_unique<PosixFile>(std::move(file), info_of(*status), RWF_NOWAIT);
 }
 
 SysResult<std::shared_ptr<Directory>> PosixDirectory::open_directory(const std::string& name) {

@@ -156,7 +156,7 @@ class PosixSidecar : public Sidecar {
   }
 
   SysResult<std::unique_ptr<Watch>> watch(WatchCallback closed) final {
-    return CloseWatcher::instance().watch(file(), Closes::of_everyone, std::move(closed));
+    return CloseWatcher::instance().watch(file(), std::move(closed));
   }
 
  protected:

@@ -189,7 +189,7 @@ Result<std::string> read_file(Directory& directory, const std::string& name, std
 
 Result<std::string> read_file(File& file, const Directory& directory, std::string_view name,
                               std::uint64_t limit) {
-  auto info = file.info();
+  auto info = file.look();
   if (!info) return system_error(info.error(), "cannot look at the file", directory, name);
   if (info->size > limit) {
     return Error(Errc::too_large, "the file holds " + std::to_string(info->size) + " bytes, more than " +

@@ -152,6 +152,19 @@ TEST_CASE("A difference, a gap and a damaged session are named, and the exit cod
   CHECK(place.copy(from, "nonsense:").code == 2);
 }
 
+TEST_CASE("copy shows a bar on a terminal, and ends without one") {
+  const Place place;
+  const std::string from = place.url("file", "from");
+  fill(open_store(from).value(), 30);
+  const std::string line = std::string("'") + SESSILE_COMMAND + "' --store '" + from + "' copy --to '" +
+                           place.url("file", "to") + "'";
+  const Ended shown = run_program({"script", "-qec", line, "/dev/null"}, {});  // gives it a terminal
+  CHECK(shown.code == 0);
+  CHECK(shown.out.find("copying [") != std::string::npos);
+  CHECK(shown.out.find("/30") != std::string::npos);
+  CHECK(shown.out.find("verified 30 of 30") > shown.out.rfind("copying ["));
+}
+
 TEST_CASE("Real transcripts are the same after file to jsondir to file") {
   const fs::path transcripts = SESSILE_SHARED_DATA;
   if (!fs::exists(transcripts)) {

@@ -67,9 +67,9 @@ void kill_writers(const std::string& scheme) {
   const auto took = std::chrono::steady_clock::now() - start;
   CHECK(done == kills);
   CHECK(operations > kills / 2);
-  std::cout << scheme << ": " << done << " kills, " << operations << " acknowledged operations, seed " << seed
-            << ", " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms"
-            << std::endl;
+  std::cout << "figures: " << scheme << ": " << done << " kills, " << operations
+            << " acknowledged operations, seed " << seed << ", "
+            << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms" << std::endl;
 }
 
 }  // namespace

@@ -114,6 +114,10 @@ class Writer {
 /// work.
 std::string check_shared(SessionStore& store, const Ledger& ledger, int writers);
 
+/// What is wrong with the listings: every session is readable, and found under its agent. Others may be at
+/// work on sessions that keep their agents.
+std::string check_listed(SessionStore& store);
+
 /// What is wrong with the store as a whole when nobody is at work: nothing is unreadable, every lock is free,
 /// every session can be written.
 std::string check_store(SessionStore& store);

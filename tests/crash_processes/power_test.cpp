@@ -114,8 +114,8 @@ void lose_power_often(const std::string& kind) {
     if (!fault.empty()) FAIL(kind << ", " << scheme << ", seed " << seed << ", cut " << cut << ": " << fault);
   }
   CHECK(operations > cuts);
-  std::cout << kind << ": power cut " << cuts << " times, " << operations << " acknowledged operations, seed "
-            << seed << std::endl;
+  std::cout << "figures: " << kind << ": power cut " << cuts << " times, " << operations
+            << " acknowledged operations, seed " << seed << std::endl;
 }
 
 }  // namespace

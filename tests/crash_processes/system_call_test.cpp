@@ -204,8 +204,8 @@ void kill_at_calls(const std::vector<Scenario>& scenarios, const std::vector<std
 }  // namespace
 
 TEST_CASE("a kill at the entry of a system call that changes something leaves the old state or the new") {
-  kill_at_calls({Scenario("save", 5, Step::save), Scenario("append", 5, Step::append),
-                 Scenario("remove", 5, Step::remove)},
+  kill_at_calls({Scenario("first save", 0, Step::create), Scenario("save", 5, Step::save),
+                 Scenario("append", 5, Step::append), Scenario("remove", 5, Step::remove)},
                 {"pwrite64", "renameat", "unlinkat", "fsync"});
 }
 

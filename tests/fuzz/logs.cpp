@@ -56,6 +56,9 @@ void check_tail(std::string_view bytes, const storage::LogScan& scan) {
   require(again->records.size() == scan.records.size() + 1, "an append adds one record, and loses none");
   require(again->records.back().members == "\"a\":1", "the record that was appended is the last");
   require(!again->torn, "an append leaves nothing torn");
+  if (bytes.find("}{") == std::string_view::npos) {
+    require(after.find("}{") == std::string::npos, "each record is on a line of its own");
+  }
 }
 
 }  // namespace
@@ -98,11 +101,16 @@ void log_damage(std::string_view bytes) {
     require(kind == 1 || at < ends.front(), "a log whose end is missing can be read");
     return;
   }
-  if (kind == 1 && log != good) require(at >= ends.back() - 1, "damage to a byte of a record is reported");
+  // A last byte that became padding is what an append cut one byte short leaves.
+  const bool shortened = kind == 1 && (log[at] == '\n' || log[at] == '\0');
+  if (kind == 1 && log != good && !shortened) {
+    require(at >= ends.back() - 1, "damage to a byte of a record is reported");
+  }
   std::size_t whole = 0;
   while (whole < ends.size() && (kind == 1 || ends[whole] - 1 <= at))
     ++whole;
-  require(scan->records.size() == whole, "every whole record is there, and no other");
+  const std::size_t lost = whole - scan->records.size();
+  require(lost == 0 || (lost == 1 && shortened), "every whole record is there, and no other");
   check_tail(log, *scan);
 }
 
@@ -123,9 +131,12 @@ void log_records(std::string_view bytes) {
   const auto state = json_directory::replay(*scan, limits);
   if (!state) return require(may_refuse(state.error()), "replay refuses with a fitting error");
   const Session& session = state->stored.session;
-  if (!measure(session, limits).has_value()) return;
+  // A log made by hand may hold what no store writes.
+  if (session.revision == 0 || !measure(session, limits).has_value()) return;
+  json_directory::RecordHead head;
+  head.summary = summarize(session);
   const std::string snapshot =
-      framed(json_directory::encode_snapshot(session, state->stored.appends, false), 1);
+      framed(json_directory::encode_snapshot(head, session, state->stored.appends), 1);
   const auto again = storage::scan_log(snapshot);
   require(again.has_value(), "a snapshot is a good log");
   const auto replayed = json_directory::replay(*again, limits);

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <random>
 #include <stdexcept>
+#include <thread>
 
 #include <unistd.h>
 
@@ -246,6 +247,8 @@ asio::awaitable<void> perform(StorePtr store, SessionId id, Operation& operation
     }
     case Kind::update: {
       const Mutation change([tag, large](Session& session) {
+        // Where the mutation runs without a lock, others come in between.
+        if (tag % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
         session = session_of(session.id, after_update(content_of(session, large), tag), large);
       });
       const auto options = options_of<UpdateOptions>(operation, timeout);

@@ -99,8 +99,8 @@ void run_rounds(const std::string& what, std::uint64_t count, Spread spread,
   }
   const auto took = std::chrono::steady_clock::now() - start;
   CHECK(tally.histories == count);
-  std::cout << what << ": " << tally.histories << " histories, " << tally.operations << " operations, "
-            << tally.unknown << " of unknown outcome, seed " << seed << ", "
+  std::cout << "figures: " << what << ": " << tally.histories << " histories, " << tally.operations
+            << " operations, " << tally.unknown << " of unknown outcome, seed " << seed << ", "
             << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms" << std::endl;
 }
 

@@ -20,7 +20,7 @@ namespace {
 enum class Write { save, append, append_keyed };
 enum class State { cold, warm };  // a connection to be made, or one that has done this before
 
-const char* name_of(Write write) {
+std::string name_of(Write write) {
   return write == Write::save ? "save" : write == Write::append ? "append" : "append with a key";
 }
 
@@ -166,16 +166,20 @@ class Cuts {
 
 void enumerate(State state, std::uint64_t step) {
   for (const Write write : {Write::save, Write::append, Write::append_keyed}) {
-    CAPTURE(name_of(write));
+    const std::string name = name_of(write);
+    CAPTURE(name);
     Fixture at;
     const Counts counts = Cuts(at, write, state).run(step);
-    MESSAGE(name_of(write) << (state == State::warm ? ", warm" : ", cold") << ", every " << step
-                           << " bytes: cuts " << counts.cuts << ", acknowledged " << counts.acknowledged
-                           << ", failed " << counts.failed << ", indeterminate " << counts.indeterminate
-                           << " (there " << counts.indeterminate_there << ")");
-    CHECK(counts.cuts > 10);
-    if (write == Write::append_keyed) CHECK(counts.acknowledged > 0);
-    if (write != Write::append_keyed) CHECK(counts.indeterminate > 0);
+    MESSAGE(name << (state == State::warm ? ", warm" : ", cold") << ", every " << step << " bytes: cuts "
+                 << counts.cuts << ", acknowledged " << counts.acknowledged << ", failed " << counts.failed
+                 << ", indeterminate " << counts.indeterminate << " (there " << counts.indeterminate_there
+                 << ")");
+    CHECK(counts.cuts > 5);
+    // The key settles by itself what the cut left open; without one the caller is told that it is open.
+    if (write == Write::append_keyed)
+      CHECK(counts.acknowledged == counts.cuts);
+    else
+      CHECK(counts.indeterminate > 0);
   }
 }
 
@@ -190,5 +194,5 @@ TEST_CASE("A connection in use cut at byte N: there and acknowledged, absent and
 }
 
 TEST_CASE("A connection cut at byte N while it is made, or at its first write") {
-  enumerate(State::cold, step_of(419));
+  enumerate(State::cold, step_of(307));
 }

@@ -74,7 +74,7 @@ TEST_CASE(
   const std::string database = server.make_database();
   const auto store = open_store(server.url(database) + "?pool_size=4").value();
   Writers writers(store, 6, "w");
-  for (int round = 0; round < 8; ++round) {
+  for (int round = 0; round < 4; ++round) {
     REQUIRE(writers.progress(4));
     server.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '" +
                  database + "'");
@@ -159,7 +159,7 @@ TEST_CASE("A lock held by somebody else, and an operation's own deadline, bound 
   blocking::save(*store, Session("s")).value();
   std::thread holder([&] {
     server.query(
-        "begin; select 1 from sessile.sessions where id = 's' for update; select pg_sleep(4); commit",
+        "begin; select 1 from sessile.sessions where id = 's' for update; select pg_sleep(2); commit",
         database);
   });
   const auto end = std::chrono::steady_clock::now() + 60s;

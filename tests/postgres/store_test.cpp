@@ -116,11 +116,11 @@ TEST_CASE("Listings, appends and removals find their rows by indexes in a filled
   using postgres::Parameter;
   uses(plan_of(database, sql.unsound, {}), "sessions_unsound");
   uses(plan_of(database, sql.load,
-               {Parameter::text("id7"), Parameter::integer(10), Parameter::integer(1 << 20)}),
+               {Parameter::text(std::string("id7")), Parameter::integer(10), Parameter::integer(1 << 20)}),
        "messages_pkey");
-  uses(plan_of(database, sql.remove_messages, {Parameter::text("id7")}), "messages_pkey");
+  uses(plan_of(database, sql.remove_messages, {Parameter::text(std::string("id7"))}), "messages_pkey");
   uses(plan_of(database, sql.cut_messages,
-               {Parameter::text("id7"), Parameter::integer(7), Parameter::integer(0)}),
+               {Parameter::text(std::string("id7")), Parameter::integer(7), Parameter::integer(0)}),
        "messages_pkey");
   CHECK(blocking::list(*store, ListQuery().agent("agent7").limit(3)).value().items.size() == 3);
 }
@@ -163,6 +163,25 @@ TEST_CASE("A keyed append remembers the last 64 keys and no more") {
   }
   CHECK(database.query("SELECT count(*), min(revision) - (SELECT revision FROM sessile.sessions) FROM "
                        "sessile.appends") == "64|-63");
+}
+
+TEST_CASE("A session made again by a machine whose clock is behind repeats no revision") {
+  const Database database;
+  const auto clock = std::make_shared<ManualClock>();
+  const auto ahead = database.open("", OpenOptions().clock(clock));
+  clock->advance(48h);
+  blocking::save(*ahead, simple("s")).value();
+  const Revision last = blocking::append(*ahead, "s", one_message("x")).value().revision;
+  blocking::remove(*ahead, "s").value();
+  const auto behind = database.open("", OpenOptions().clock(std::make_shared<ManualClock>()));
+  const Written again = blocking::save(*behind, simple("s"), SaveOptions().if_absent()).value();
+  CHECK(again.revision == last + 1);
+  CHECK(blocking::load(*behind, "s").value()->revision == last + 1);
+  // What no clock can meet again is swept.
+  clock->advance(24h * 30);
+  blocking::save(*ahead, simple("t")).value();
+  blocking::remove(*ahead, "t").value();
+  CHECK(database.query("SELECT string_agg(id, ',') FROM sessile.retired") == "t");
 }
 
 TEST_CASE("The tables are made once, however many stores start at the same time") {

@@ -261,6 +261,7 @@ TEST_CASE("O12 a session that cannot be read stays, and is reported") {
   for_each_store([](TestStore& place) {
     if (place.scheme != "file") return;
     fill(place, 2);
+    place.damaged = true;
     std::ofstream(place.directory.path() / "broken.json") << "{\"session_id\":\"bro";
     place.clock->advance(1000h);
     const auto report = run(prune(place.store, RetentionPolicy().ttl(1h))).value();

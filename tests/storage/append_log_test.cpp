@@ -348,6 +348,7 @@ TEST_CASE("An append that runs out of space leaves the log as it was, and can be
   for (const int allowed : {0, 1, 5}) {
     Fixture f;
     REQUIRE(f.replace(1, members(0)));
+    const std::string before = f.content();
     f.faults->longest_write = 50;
     int writes = 0;
     f.faults->before = [&](const std::string& call, const std::string&) {
@@ -359,6 +360,7 @@ TEST_CASE("An append that runs out of space leaves the log as it was, and can be
     f.faults->before = nullptr;
     CHECK(f.numbers() == Numbers{1});
     CHECK_FALSE(f.poisoned());
+    CHECK(f.content().find_last_not_of('\n') == before.find_last_not_of('\n'));
     REQUIRE(f.append(members(1, 600)));
     CHECK(f.numbers() == Numbers{1, 2});
   }
@@ -395,6 +397,18 @@ TEST_CASE("After a failed sync the log must be replaced, and says so to every pr
   CHECK_FALSE(f.poisoned());
   CHECK_FALSE(std::filesystem::exists(f.place.path() / "log.poisoned"));
   CHECK(f.numbers() == Numbers{3});
+}
+
+TEST_CASE("A failed sync is not tried again: the second one would say that all is well") {
+  Fixture f;
+  REQUIRE(f.replace(1, members(0)));
+  int syncs = 0;
+  f.faults->before = [&](const std::string& call, const std::string&) {
+    return call == "sync" && ++syncs == 1 ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  CHECK(f.append(members(1)).error().code() == Errc::indeterminate);
+  CHECK(f.poisoned());
+  CHECK(syncs == 1);
 }
 
 TEST_CASE("The mark of a poisoned log need not be writable to warn its own process") {

@@ -119,7 +119,7 @@ TEST_CASE("A removal that is cut off at any call has happened or not") {
 }
 
 TEST_CASE("An append or compaction that is cut off at any call keeps all that was acknowledged") {
-  for (const std::size_t size : {100, 40000}) {
+  for (const std::size_t size : {100, 200000}) {
     for (int after = 0;; ++after) {
       Fixture f;
       CAPTURE(after);

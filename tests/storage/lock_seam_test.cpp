@@ -81,7 +81,7 @@ class NotedPlace final : public LinePlace {
   NotedPlace(std::unique_ptr<LinePlace> inner, std::shared_ptr<Journal> journal)
       : inner_(std::move(inner)), journal_(std::move(journal)) {}
   ~NotedPlace() override { journal_->note("leave line"); }
-  bool is_first() override { return inner_->is_first(); }
+  std::int64_t first_before() override { return inner_->first_before(); }
   SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) override {
     journal_->note("watch line");
     if (journal_->watch_error != 0) return os_error(journal_->watch_error);

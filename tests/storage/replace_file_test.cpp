@@ -64,6 +64,27 @@ TEST_CASE("P5 a write syncs the file before the rename and the directory after i
   CHECK(test::read(scratch / "a.json") == "newer");
 }
 
+TEST_CASE("a removal syncs the directory after it") {
+  Scratch scratch;
+  auto faults = std::make_shared<test::Faults>();
+  FaultyDirectory directory(faults, scratch.open());
+  replace(directory, "content").value();
+  faults->calls.clear();
+  CommitGate gate;
+  remove_file(directory, "a.json", Durability::power, gate).value();
+  CHECK(faults->calls == std::vector<std::string>{"sync directory"});
+  CHECK(scratch.names().empty());
+}
+
+TEST_CASE("an exclusive creation refuses what is there, and leaves it as it is") {
+  Scratch scratch;
+  test::write(scratch / "a.json", "old");
+  const auto made = scratch.open()->open_file("a.json", OpenMode::create_exclusive);
+  REQUIRE_FALSE(made);
+  CHECK(made.error().value() == EEXIST);
+  CHECK(test::read(scratch / "a.json") == "old");
+}
+
 TEST_CASE(
     "P5 the temporary file is removed and the old one intact whichever call fails, with a typed error") {
   for (const int error_number : {EIO, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EROFS, EFBIG}) {

@@ -95,6 +95,7 @@ TEST_CASE("a cancellation before the work has begun keeps it from beginning") {
                  }));
   context.poll();
   signal.emit(asio::cancellation_type::terminal);
+  context.poll();  // co_spawn passes the signal on by way of the context
   gate.set_value();
   context.run();
   CHECK(outcome == "aborted");
@@ -121,6 +122,7 @@ TEST_CASE("a cancellation after the commit point changes nothing, and the outcom
   context.poll();
   committed.get_future().wait();
   signal.emit(asio::cancellation_type::terminal);
+  context.poll();
   cancelled.set_value();
   context.run();
   CHECK(outcome == "1");

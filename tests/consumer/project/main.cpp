@@ -1,5 +1,8 @@
 #include <sessile/conformance.hpp>
 #include <sessile/sessile.hpp>
+#ifdef HAS_POSTGRES
+#include <sessile/postgres.hpp>
+#endif
 
 #include <iostream>
 
@@ -9,5 +12,10 @@ int main() {
   const auto loaded = sessile::blocking::load(*store, "hello").value();
   std::cout << loaded->messages.size() << " message, " << sessile::conformance::behaviours().size()
             << " behaviours\n";
+#ifdef HAS_POSTGRES
+  sessile::register_postgres().value();
+  std::cout << sessile::open_store("postgres://host/database").value()->capabilities().backend
+            << " is linked\n";
+#endif
   return loaded->messages.size() == 1 ? 0 : 1;
 }
