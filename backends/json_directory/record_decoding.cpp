@@ -196,7 +196,9 @@ class Replay {
       if (!unset->is_array()) return corrupt("unset is not an array");
       for (const json::value& name : unset->get_array()) {
         if (!name.is_string()) return corrupt("unset holds what is not a name");
-        document_.erase(name.get_string());
+        // erase() would put the last field in its place.
+        if (const auto field = document_.find(name.get_string()); field != document_.end())
+          document_.stable_erase(field);
       }
     }
     return success();

@@ -108,6 +108,19 @@ Result<json::object> envelope(const Session& session, const Written& stamp) {
   return fields;
 }
 
+/// True when setting and unsetting members, one by one, leaves them in the order of `after`.
+bool keeps_order(const json::object& before, const json::object& after) {
+  std::vector<json::string_view> order;
+  for (const auto& field : before) {
+    if (after.contains(field.key())) order.push_back(field.key());
+  }
+  for (const auto& field : after) {
+    if (!before.contains(field.key())) order.push_back(field.key());
+  }
+  return std::equal(order.begin(), order.end(), after.begin(), after.end(),
+                    [](json::string_view key, const auto& field) { return key == field.key(); });
+}
+
 /// What sets `before` to `after`, member by member.
 void add_changes(std::string& to, const json::object& before, const json::object& after) {
   std::string set;
@@ -180,7 +193,9 @@ std::optional<std::string> change_between(const KnownContent& before, const Sess
   if (!same_envelope(base, stored, after, stamp)) {
     auto old_fields = envelope(base, written_of(stored));
     auto new_fields = envelope(after, stamp);
-    if (!old_fields || !new_fields) return std::nullopt;
+    if (!old_fields || !new_fields || !keeps_order(base.extra, after.extra)) return std::nullopt;
+    // A foreign time that became one of ours is in the summary: unsetting it would leave the session without.
+    if (!new_fields->contains("updated_at")) old_fields->erase("updated_at");
     add_changes(body, *old_fields, *new_fields);
   }
   add_messages(body, after.messages, before.message_count());

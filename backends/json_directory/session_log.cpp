@@ -71,15 +71,19 @@ Result<bool> SessionWriter::open() {
     return log.error();
   }
   log_.emplace(std::move(*log));
+  if (auto found = find_end(); !found) return found.error();
   poisoned_ = log_->must_be_replaced();
+  return true;
+}
+
+Result<void> SessionWriter::find_end() {
   if (known_) {
     auto tail = log_->recognise(known_->mark);
     if (!tail) return tail.error();
-    if (*tail) return tail_ = std::move(**tail), true;
+    if (*tail) return tail_ = std::move(**tail), success();
     known_.reset();
   }
-  if (auto read = read_end(); !read) return read.error();
-  return true;
+  return read_end();
 }
 
 Result<void> SessionWriter::read_end() {

@@ -48,6 +48,7 @@ class SessionWriter {
   /// Opens the log and learns how it ends: by what is remembered of it, or by reading its end. False: there
   /// is none.
   Result<bool> open();
+  Result<void> find_end();
   Result<void> read_end();
   /// Makes sure that all of the session is known. Precondition: open() was true.
   Result<void> read_whole();

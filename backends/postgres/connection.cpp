@@ -129,9 +129,12 @@ Connection::~Connection() {
 }
 
 void Connection::on_notice(void* self, const PGresult* notice) {
-  const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-  if (severity != nullptr && std::string_view(severity) == "WARNING")
-    static_cast<Connection*>(self)->warned_ = true;
+  const char* const field = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const std::string_view severity = field ? field : "";
+  Connection& connection = *static_cast<Connection*>(self);
+  if (severity == "WARNING") connection.warned_ = true;
+  // libpq takes the farewell on an idle connection for a notice; the end of the stream comes a moment later.
+  if (severity == "FATAL" || severity == "PANIC") connection.dropped_ = true;
 }
 
 asio::awaitable<bool> Connection::connect(PGconn* connection, asio::any_io_executor io,
@@ -353,7 +356,7 @@ bool Connection::reusable() noexcept {
     pollfd ready{PQsocket(handle_.get()), POLLIN, 0};
     if (::poll(&ready, 1, 0) == 0) return true;
     if (!PQconsumeInput(handle_.get())) return false;
-    if (PQisBusy(handle_.get()) || PQstatus(handle_.get()) != CONNECTION_OK) return false;
+    if (PQisBusy(handle_.get()) || dropped_ || PQstatus(handle_.get()) != CONNECTION_OK) return false;
   }
   return false;
 }

@@ -69,7 +69,11 @@ bool Failure::leaves_outcome_open(bool at_commit) const noexcept {
   // Class 08 is what a pooler in between says when its own connection broke, and 40003 what a distributed
   // engine says of itself: neither tells how far the rest had come.
   const std::string_view first = std::string_view(state).substr(0, 2);
-  return first == "08" || state == "40003" || (at_commit && first == "57");
+  if (first == "08" || state == "40003") return true;
+  // A cancelled COMMIT was undone: from the moment at which the server records a commit it takes no request
+  // to cancel (but warns when it stopped waiting for a standby). Of a server that goes down nobody knows as
+  // much.
+  return at_commit && first == "57" && state != sqlstate::kQueryCancelled;
 }
 
 Error to_error(const Failure& failure) {

@@ -83,6 +83,13 @@ Statements::Statements(const std::string& schema) {
   save_absent = make("save_absent", insert + "ON CONFLICT (id) DO NOTHING");
   save_exact = make("save_exact",
                     "UPDATE @.sessions s " + replace + "WHERE s.id = $1 AND s.revision = $20 AND s.sound");
+  // Who removed the session before has committed: a statement after the insert sees what it left.
+  outbid_retired = make("outbid_retired",
+                        "UPDATE @.sessions s SET revision = r.revision + 1 FROM @.retired r WHERE s.id = $1 "
+                        "AND s.writer = $2 AND r.id = s.id AND r.revision >= s.revision");
+  sweep_retired = make("sweep_retired",
+                       "DELETE FROM @.retired WHERE id IN (SELECT id FROM @.retired WHERE revision < $1 "
+                       "ORDER BY revision LIMIT 10 FOR UPDATE SKIP LOCKED)");
   cut_messages =
       make("cut_messages", "DELETE FROM @.messages WHERE session_id = $1 AND seq > $3 AND " + stands);
   const std::string add_text =
@@ -112,10 +119,13 @@ Statements::Statements(const std::string& schema) {
                 "SELECT fingerprint, revision, created_us, created_text, updated_us FROM @.appends "
                 "WHERE session_id = $1 AND key = $2");
 
+  // What is older than $3 no first revision can meet again.
   remove_session =
       make("remove_session",
-           "DELETE FROM @.sessions s WHERE s.id = $1 AND s.sound AND ($2 IS NULL OR s.revision = "
-           "$2) RETURNING s.revision");
+           "WITH gone AS (DELETE FROM @.sessions s WHERE s.id = $1 AND s.sound AND ($2 IS NULL OR "
+           "s.revision = $2) RETURNING s.id, s.revision), kept AS (INSERT INTO @.retired AS r (id, "
+           "revision) SELECT id, revision FROM gone WHERE revision >= $3 ON CONFLICT (id) DO UPDATE "
+           "SET revision = greatest(r.revision, excluded.revision)) SELECT revision FROM gone");
   const std::string_view gone = "AND NOT EXISTS (SELECT 1 FROM @.sessions s WHERE s.id = $1)";
   remove_messages =
       make("remove_messages", "DELETE FROM @.messages WHERE session_id = $1 " + std::string(gone));
@@ -174,6 +184,10 @@ std::vector<Statement> migration(const std::string& schema, std::int64_t from) {
       "updated_us bigint NOT NULL, "
       "PRIMARY KEY (session_id, key))",
       "CREATE INDEX appends_oldest ON @.appends (session_id, revision)",
+      "CREATE TABLE @.retired ("
+      "id text COLLATE \"C\" NOT NULL PRIMARY KEY, "
+      "revision bigint NOT NULL)",
+      "CREATE INDEX retired_oldest ON @.retired (revision)",
   };
   std::vector<Statement> out;
   if (from == 0) {

@@ -24,6 +24,7 @@ class Statements {
   Statement settings_power, settings_process;
   Statement lock;
   Statement save_any, save_absent, save_exact;
+  Statement outbid_retired, sweep_retired;
   Statement cut_messages, add_messages, add_messages_keyed;
   Statement append, append_keyed;
   Statement remember, forget, recall;

@@ -14,6 +14,8 @@ namespace {
 constexpr int kAttempts = 16;
 /// After so many updates that lost to another writer the session is locked while its mutation runs.
 constexpr int kOptimisticUpdates = 2;
+/// The last revision of a removed session is remembered while a clock that is so much behind could repeat it.
+constexpr std::chrono::hours kClockError{24 * 7};
 /// A message of the protocol holds at most 1 GiB.
 constexpr std::uint64_t kMostBytes = 1'000'000'000;
 
@@ -128,6 +130,7 @@ Async<Written> PostgresStore::save_there(SessionPtr session, SaveOptions options
     if (check.revision()) row.parameters.push_back(Parameter::integer(expected_of(check)));
     Commands commands;
     commands.push_back(std::move(row));
+    if (!check.revision()) commands.emplace_back(sql.outbid_retired, about(session->id, writer));
     commands.push_back(command(sql.cut_messages, about(session->id, writer), Parameter::integer(0)));
     if (!rows.bodies.empty())
       commands.push_back(
@@ -156,10 +159,13 @@ Async<void> PostgresStore::remove_there(SessionId id, RemoveOptions options) {
   const Terms terms(*options.durability(), options.timeout());
   const Statements& sql = database_->statements;
   const RevisionCheck check = options.if_revision();
+  const std::int64_t forgotten = micros(stamper_.now() - kClockError);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Commands commands;
     commands.push_back(of_id(sql.remove_session, id));
     commands.back().parameters.push_back(Parameter::integer(expected_of(check)));
+    commands.back().parameters.push_back(Parameter::integer(forgotten));
+    commands.emplace_back(sql.sweep_retired, std::vector<Parameter>(1, Parameter::integer(forgotten)));
     commands.push_back(of_id(sql.remove_messages, id));
     commands.push_back(of_id(sql.remove_appends, id));
     commands.push_back(of_id(sql.probe, id));

@@ -21,7 +21,8 @@ class CloseWatcher {
   static CloseWatcher& instance();
 
   /// Calls `closed` whenever the file open as `file` is closed, by writers and by others (flock may be taken
-  /// on a read-only descriptor), until the watch is destroyed. EMFILE and ENOSPC when the user's instances or watches are used up, ENOENT without /proc.
+  /// on a read-only descriptor), until the watch is destroyed. EMFILE and ENOSPC when the user's instances or
+  /// watches are used up, ENOENT without /proc.
   SysResult<std::unique_ptr<Watch>> watch(int file, WatchCallback closed);
 
  private:

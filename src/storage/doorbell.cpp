@@ -110,7 +110,8 @@ void ring_doorbell(const std::string& name) noexcept {
   const Address address(name);
   const char ring = 0;
   // Nobody there, or one who has rings enough to read: both are fine.
-  (void)::sendto(socket->get(), &ring, sizeof ring, MSG_DONTWAIT | MSG_NOSIGNAL, address.get(), address.size());
+  (void)::sendto(socket->get(), &ring, sizeof ring, MSG_DONTWAIT | MSG_NOSIGNAL, address.get(),
+                 address.size());
 }
 
 }  // namespace sessile::storage

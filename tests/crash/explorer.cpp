@@ -214,7 +214,7 @@ const Observation& Explorer::observed(const StateId& id, const Disk& disk, std::
   const bool is_damaged = !seen.unlisted.empty() ||
                           std::any_of(seen.objects.begin(), seen.objects.end(),
                                       [](const auto& object) { return object.second.starts_with(kCorrupt); });
-  if (seen.problem.empty() && !is_damaged) seen.problem = observer.verify();
+  if (seen.problem.empty() && !is_damaged) seen.damage = observer.verify();
   if (seen.problem.empty()) observer.write_again(seen);
   observer.close();
   if (seen.problem.empty() && machine.open_files() + machine.open_directories() + machine.held_locks() != 0) {
@@ -235,8 +235,11 @@ std::string Explorer::judge(const StateId& id, const History& history, const Obs
                             bool interrupted) const {
   if (!seen.problem.empty()) return seen.problem;
   const Subject& store = subject(id.plan.subject);
+  // A log may be damaged before the snapshot that its readers begin with.
+  bool may_be_damaged = false;
   for (const auto& [object, state] : seen.objects) {
     const Acceptable may = history.acceptable(object, id.cut, id.kind, interrupted);
+    may_be_damaged = may_be_damaged || may.damage;
     bool good = may.damage && store.is_damage(state);
     std::string expected;
     for (const State& one : may.states) {
@@ -249,7 +252,7 @@ std::string Explorer::judge(const StateId& id, const History& history, const Obs
       return "the id " + std::to_string(seen.next_id) + " was given out again";
     }
   }
-  return {};
+  return may_be_damaged ? std::string() : seen.damage;
 }
 
 std::string Explorer::crash_again(const StateId& id, const History& history, const CrashState& state) {
@@ -300,9 +303,11 @@ std::string Explorer::judge_again(const StateId& id, const History& history, con
   if (!found.problem.empty()) return found.problem;
   const Subject& store = subject(id.plan.subject);
   const bool strict = acknowledged && store.writes_again_durably();
+  bool may_be_damaged = false;
   for (const auto& [object, state] : found.objects) {
     // What process died with it pending may be lost now.
     const Acceptable may = history.acceptable(object, id.cut, CrashKind::power, interrupted);
+    may_be_damaged = may_be_damaged || may.damage;
     const State& wanted = after.objects.at(object);
     if (state == wanted) continue;
     if (object == written && strict) return object + " is [" + state + "], not [" + wanted + "]";
@@ -313,7 +318,7 @@ std::string Explorer::judge_again(const StateId& id, const History& history, con
     if (!good) return object + " is [" + state + "], neither old nor [" + wanted + "]";
   }
   if (strict && found.unlisted.contains(written)) return written + " is not listed under its agent";
-  return {};
+  return may_be_damaged ? std::string() : found.damage;
 }
 
 void Explorer::report(const StateId& id, const History& history, const CrashState& state,

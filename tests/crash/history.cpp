@@ -5,18 +5,24 @@ namespace sessile::crash {
 Acceptable History::acceptable(const std::string& object, std::size_t cut, CrashKind kind,
                                bool interrupted) const {
   Acceptable may;
-  State now = initial.at(object);
-  may.states = {now};
+  // What was acknowledged last, whatever it promised, and what may have happened since: what flush makes
+  // durable.
+  std::set<State> latest{initial.at(object)};
+  may.states = latest;
   for (const Step& step : steps) {
     const Effect& effect = step.effect;
     const bool answered = step.end + (interrupted ? 1 : 0) <= cut;
     if (!answered && step.begin >= cut) break;
     if (!effect.object.empty() && effect.object != object) continue;
-    if (effect.outcome == Outcome::failed) continue;
-    const bool survives = kind == CrashKind::process || effect.durability == Durability::power;
-    if (answered && effect.outcome == Outcome::done && survives) {
-      if (!effect.object.empty()) now = effect.state;
-      may.states = {now};
+    const bool weak = kind == CrashKind::power && effect.durability != Durability::power;
+    if (effect.outcome == Outcome::failed) {
+      // It may have made a file that is as weak as what it was asked for.
+      may.damage = may.damage || (weak && effect.code != Errc::not_found);
+      continue;
+    }
+    if (answered && effect.outcome == Outcome::done && !weak) {
+      if (!effect.object.empty()) latest = {effect.state};
+      may.states = latest;
       may.damage = false;
       may.highest_id = std::max(may.highest_id, effect.id);
       continue;
@@ -24,8 +30,9 @@ Acceptable History::acceptable(const std::string& object, std::size_t cut, Crash
     if (effect.object.empty()) continue;
     may.states.insert(effect.state);
     if (!effect.halfway.empty()) may.states.insert(effect.halfway);
-    may.damage = may.damage || (kind == CrashKind::power && effect.durability != Durability::power);
-    now = effect.outcome == Outcome::indeterminate ? step.settled : effect.state;
+    may.damage = may.damage || weak;
+    if (effect.outcome == Outcome::done) latest.clear();
+    latest.insert(effect.state);
   }
   return may;
 }

@@ -6,8 +6,6 @@
 
 #include <sessile/store.hpp>
 
-#include <algorithm>
-
 namespace sessile::crash {
 
 namespace {
@@ -204,13 +202,11 @@ class SessionSubject : public Subject {
     auto written = runner_.run(store_->append(SessionId(effect.object),
                                               Message("assistant", json::value(text)), std::move(options)));
     if (is_rightly_refused(effect, written)) return effect;
-    const bool replayed =
-        !key.empty() && std::find(next.messages.begin(), next.messages.end(), text) != next.messages.end();
-    if (replayed && written) {
+    if (written && written->replayed) {
       effect.state = next.state();  // with its present revision, whatever that of the first call was
       return effect;
     }
-    if (!replayed) next.messages.push_back(text);
+    next.messages.push_back(text);
     return finish(std::move(effect), written, std::move(next), written ? written->revision : 0);
   }
   Effect update(Effect effect) {

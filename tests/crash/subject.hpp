@@ -56,6 +56,7 @@ class Observation {
   std::map<std::string, State> objects;
   std::set<std::string> unlisted;  ///< objects that are there, and missing in a listing
   std::string problem;             ///< what is wrong whatever was written before; empty: nothing
+  std::string damage;              ///< what verify found though all could be read; empty: nothing
   std::uint64_t next_id = 0;       ///< that was given out by the write after the crash; 0: none are
   std::string written;             ///< the object that was written after the crash; empty: none of these
 };

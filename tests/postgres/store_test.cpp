@@ -165,6 +165,25 @@ TEST_CASE("A keyed append remembers the last 64 keys and no more") {
                        "sessile.appends") == "64|-63");
 }
 
+TEST_CASE("A session made again by a machine whose clock is behind repeats no revision") {
+  const Database database;
+  const auto clock = std::make_shared<ManualClock>();
+  const auto ahead = database.open("", OpenOptions().clock(clock));
+  clock->advance(48h);
+  blocking::save(*ahead, simple("s")).value();
+  const Revision last = blocking::append(*ahead, "s", one_message("x")).value().revision;
+  blocking::remove(*ahead, "s").value();
+  const auto behind = database.open("", OpenOptions().clock(std::make_shared<ManualClock>()));
+  const Written again = blocking::save(*behind, simple("s"), SaveOptions().if_absent()).value();
+  CHECK(again.revision == last + 1);
+  CHECK(blocking::load(*behind, "s").value()->revision == last + 1);
+  // What no clock can meet again is swept.
+  clock->advance(24h * 30);
+  blocking::save(*ahead, simple("t")).value();
+  blocking::remove(*ahead, "t").value();
+  CHECK(database.query("SELECT string_agg(id, ',') FROM sessile.retired") == "t");
+}
+
 TEST_CASE("The tables are made once, however many stores start at the same time") {
   const Database database;
   asio::thread_pool threads(4);

@@ -116,6 +116,7 @@ class FaultyDirectory final : public storage::Directory {
   storage::LockOwner lock_holder(const std::string& name) override { return inner_->lock_holder(name); }
   storage::SysResult<std::unique_ptr<storage::Sidecar>> open_sidecar(const std::string& name,
                                                                      LockPrimitive primitive) override {
+    if (const int error = faults_->enter_uncounted("lock")) return Faults::code(error);
     return inner_->open_sidecar(name, primitive);
   }
   storage::SysResult<std::unique_ptr<storage::LinePlace>> stand_in_line(const std::string& name,

@@ -211,6 +211,27 @@ TEST_CASE("A save keeps the remembered appends, as a patch and as a snapshot") {
   CHECK(f.load("s").value()->messages.size() == 3);
 }
 
+TEST_CASE("A save of which only the change is written keeps the order of unknown fields") {
+  Fixture f;
+  Session session = conversation("s", "a", 40);
+  session.extra = {{"one", 1}, {"two", 2}, {"three", 3}};
+  REQUIRE(f.save(session));
+  const auto keys = [&f] {
+    std::string found;
+    for (const auto& field : f.load("s").value()->extra)
+      found.append(std::string_view(field.key())).push_back(' ');
+    return found;
+  };
+  session.extra = {{"two", 2}, {"three", 3}, {"four", 4}};
+  REQUIRE(f.save(session));
+  CHECK(count_records(f.content("s")) == 2);
+  CHECK(keys() == "two three four ");
+  // No change of single fields leads there.
+  session.extra = {{"four", 4}, {"three", 3}, {"two", 2}};
+  REQUIRE(f.save(session));
+  CHECK(keys() == "four three two ");
+}
+
 TEST_CASE("Listing reads as much of a large session as of a small one") {
   Fixture f;
   REQUIRE(f.save(conversation("small", "a", 2)));
