@@ -32,6 +32,7 @@ constexpr std::array kMeanings = {
             boost::system::errc::read_only_file_system},
     Meaning{"55P03", Errc::locked, "another writer held the session"},
     Meaning{"57014", Errc::timed_out, "the server gave up the statement at its deadline"},
+    Meaning{sqlstate::kUniqueViolation, Errc::unavailable, "another writer kept being faster"},
     Meaning{"40", Errc::unavailable, "the server kept undoing the write in favour of others"},
     Meaning{"57", Errc::unavailable, "the server shuts down, starts, or ended the connection"},
     Meaning{"08", Errc::unavailable, "the connection to the server failed"},
@@ -53,8 +54,8 @@ constexpr std::size_t kMostServerText = 300;
 
 bool Failure::undone_and_worth_another_try() const noexcept {
   if (cause != Cause::server) return false;
-  constexpr std::array<std::string_view, 7> kStates = {"40001", "40P01", "25006", "57P01",
-                                                       "57P02", "57P03", "57P05"};
+  constexpr std::array<std::string_view, 8> kStates = {"40001", "40P01", "25006", "57P01",
+                                                       "57P02", "57P03", "57P05", sqlstate::kUniqueViolation};
   return std::find(kStates.begin(), kStates.end(), state) != kStates.end();
 }
 

@@ -15,6 +15,8 @@ inline constexpr std::string_view kQueryCancelled = "57014";
 inline constexpr std::string_view kReadOnly = "25006";
 inline constexpr std::string_view kNoTable = "42P01";
 inline constexpr std::string_view kNoSchema = "3F000";
+/// Of an append whose key another one, unseen by it, has remembered meanwhile.
+inline constexpr std::string_view kUniqueViolation = "23505";
 inline constexpr std::string_view kNotInEncoding = "22021";
 }  // namespace sqlstate
 
@@ -31,7 +33,7 @@ class Failure {
       : cause(cause_), state(std::move(state_)), text(std::move(text_)) {}
 
   /// The server undid the work, and the same again may succeed: a serialization failure, a deadlock, a
-  /// restart, a standby in the place of the primary.
+  /// restart, a standby in the place of the primary, a key that another append had remembered meanwhile.
   bool undone_and_worth_another_try() const noexcept;
   /// Whether another attempt to connect may succeed.
   bool worth_another_connection() const noexcept;

@@ -107,11 +107,15 @@ Statements::Statements(const std::string& schema) {
                                           " AND NOT EXISTS (SELECT 1 FROM @.appends a "
                                           "WHERE a.session_id = $1 AND a.key = $9)");
 
+  // A key that is there with another revision violates the primary key, and that undoes the append: where the
+  // session was made between `lock` and `append_keyed`, the latter waits for the row with a snapshot in which
+  // the key of who had it is missing. With this revision it is our own, of a commit whose answer was lost.
   remember =
       make("remember",
            "INSERT INTO @.appends (session_id, key, fingerprint, revision, created_us, created_text, "
            "updated_us) SELECT s.id, $3, $4, s.revision, s.created_us, s.created_text, s.updated_us "
-           "FROM @.sessions s WHERE s.id = $1 AND s.writer = $2 ON CONFLICT (session_id, key) DO NOTHING");
+           "FROM @.sessions s WHERE s.id = $1 AND s.writer = $2 AND NOT EXISTS (SELECT 1 FROM @.appends a "
+           "WHERE a.session_id = $1 AND a.key = $3 AND a.revision = s.revision)");
   forget = make("forget",
                 "DELETE FROM @.appends WHERE session_id = $1 AND revision <= (SELECT a.revision "
                 "FROM @.appends a WHERE a.session_id = $1 ORDER BY a.revision DESC OFFSET $2 LIMIT 1)");

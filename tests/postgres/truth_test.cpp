@@ -11,6 +11,8 @@
 #include <libpq-fe.h>
 
 #include <cstdio>
+#include <future>
+#include <thread>
 
 using namespace sessile;
 using namespace sessile::testing;
@@ -117,6 +119,50 @@ TEST_CASE("An idempotency key settles what a broken commit left open") {
   CHECK(messages_of(*store, "s") == 2);
   CHECK(
       blocking::append(*store, "s", one_message("x"), AppendOptions().idempotency_key("k")).value().replayed);
+}
+
+TEST_CASE("A keyed append that met its session being made again finds the key that was just used") {
+  const Database database;
+  const auto store = database.open();
+  const auto other_store = database.open();
+  blocking::save(*store, simple("s")).value();
+  // The first update of the row waits, with the snapshot that it has, for the advisory lock 7.
+  database.query(
+      "CREATE SEQUENCE calls; CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN "
+      "IF nextval('calls') = 1 THEN PERFORM pg_advisory_xact_lock(7); END IF; RETURN NULL; END $body$; "
+      "CREATE TRIGGER hold BEFORE UPDATE ON sessile.sessions FOR EACH STATEMENT EXECUTE FUNCTION hold()");
+  const auto wait_for = [&](const std::string& kind) {
+    const std::string count =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile' AND wait_event = '" + kind +
+        "' AND datname = '" + database.name + "'";
+    for (int i = 0; i < 200 && database.query(count) == "0"; ++i)
+      std::this_thread::sleep_for(50ms);
+    REQUIRE(database.query(count) == "1");
+  };
+  Other maker(database), holder(database);
+  holder.run("SELECT pg_advisory_lock(7)");
+  maker.run(
+      "BEGIN; CREATE TEMP TABLE row AS SELECT * FROM sessile.sessions; DELETE FROM sessile.sessions; "
+      "INSERT INTO sessile.sessions (id, agent_id, user_id, project_id, parent_id, title, pinned, "
+      "created_us, "
+      "updated_us, revision, message_count, stored_bytes, writer, envelope_md5, envelope) SELECT id, "
+      "agent_id, "
+      "user_id, project_id, parent_id, title, pinned, created_us, updated_us, revision, message_count, "
+      "stored_bytes, writer, envelope_md5, envelope FROM row");
+  const auto options = AppendOptions().idempotency_key("k");
+  auto late = std::async(std::launch::async,
+                         [&] { return blocking::append(*store, "s", one_message("x"), options); });
+  wait_for("transactionid");
+  maker.run("COMMIT");  // the lock finds nothing: the row it waited for is gone
+  wait_for("advisory");
+  const Written first = blocking::append(*other_store, "s", one_message("x"), options).value();
+  holder.run("SELECT pg_advisory_unlock(7)");
+  const Written second = late.get().value();
+  CHECK_FALSE(first.replayed);
+  CHECK(second.replayed);
+  CHECK(second.revision == first.revision);
+  CHECK(messages_of(*store, "s") == 2);
+  CHECK(database.query("SELECT message_count FROM sessile.sessions") == "2");
 }
 
 TEST_CASE("A wrong password, a missing database and too many connections are unavailable, and keep secrets") {

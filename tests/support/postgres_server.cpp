@@ -297,6 +297,8 @@ void PostgresServer::restart() {
 void PostgresServer::kill_all() {
   // Stopped first, so that it starts no process between our looking and our killing.
   ::kill(postmaster_, SIGSTOP);
+  int status = 0;
+  ::waitpid(postmaster_, &status, WUNTRACED);
   const std::vector<pid_t> children = children_of(postmaster_);
   for (const pid_t child : children)
     ::kill(child, SIGKILL);
