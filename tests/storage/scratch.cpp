@@ -124,6 +124,9 @@ Program::~Program() {
 
 void Program::signal(int number) {
   ::kill(pid_, number);
+  // Until its last thread has stopped it may still do anything.
+  int status = 0;
+  if (number == SIGSTOP) ::waitpid(pid_, &status, WUNTRACED);
 }
 
 int Program::wait() {

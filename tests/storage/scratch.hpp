@@ -77,6 +77,7 @@ class Program {
   ~Program();
   Program(Program&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
   Program& operator=(Program&&) = delete;
+  /// SIGSTOP: returns when it has stopped.
   void signal(int number);
   /// Its exit code; -1 when a signal ended it.
   int wait();
