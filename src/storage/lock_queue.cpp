@@ -24,6 +24,7 @@ LockQueueTable& LockQueueTable::instance() {
 bool LockQueueTable::enter(const std::shared_ptr<LockRequest>& request) {
   const std::lock_guard lock(mutex_);
   const auto [found, free] = queues_.try_emplace(request->key());
+  request->arrive();
   if (!free) request->queued = found->second.insert(found->second.end(), request);
   return free;
 }

@@ -110,6 +110,11 @@ void LockRequest::start() {
   }
 }
 
+void LockRequest::arrive() noexcept {
+  arrival_ = last_news_ = Clock::now();
+  observed_.asked(arrival_);
+}
+
 void LockRequest::cancel() {
   if (!gate_.cancel()) return;
   asio::post(strand_, [self = shared_from_this()] { self->run_step([&] { self->on_cancelled(); }); });

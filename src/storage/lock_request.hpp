@@ -71,6 +71,8 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
 
   /// Enters the queue of the process; called once.
   void start();
+  /// From the table, under its mutex: so the order of the arrivals is that of the queue.
+  void arrive() noexcept;
   /// From any thread: ends the wait, or closes the gate of the job.
   void cancel();
   /// From whoever had the turn before, perhaps with the lock itself.
@@ -122,11 +124,11 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   const LockTarget target_;
   const SidecarKey key_;
   const Deadline deadline_;
-  const Arrival arrival_ = Clock::now();
   const bool may_wait_;
   LockJob job_;
   CommitGate gate_;
   asio::strand<asio::any_io_executor> strand_;
+  Arrival arrival_;  // constant once it has arrived
   LockWatch observed_;
   std::atomic<bool> wake_up_posted_{false};
 
@@ -141,7 +143,7 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   std::unique_ptr<Sidecar> sidecar_;
   std::unique_ptr<Watch> sidecar_watch_;  // after `sidecar_`
   bool wakeable_ = true;                  // false: a watch was refused
-  Arrival last_news_ = arrival_;          // when somebody last let go
+  Arrival last_news_;                     // when somebody last let go
   int pauses_ = 0;                        // since then
 };
 

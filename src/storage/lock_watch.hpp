@@ -23,6 +23,8 @@ class LockWatch {
   /// Tells what was not told: that it was freed now, or given up.
   ~LockWatch() { freed(); }
 
+  /// Was asked for at another time than the construction.
+  void asked(std::chrono::steady_clock::time_point when) noexcept { event_.requested = when; }
   void acquired() noexcept {
     if (observer_) event_.acquired = Clock::now();
   }
