@@ -8,6 +8,12 @@ if(SESSILE_CCACHE AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     "${SESSILE_CCACHE}")
 endif()
 
+# Some fifty programs are linked.
+find_program(SESSILE_MOLD mold)
+if(SESSILE_MOLD AND PROJECT_IS_TOP_LEVEL)
+  add_link_options(-fuse-ld=mold)
+endif()
+
 # Options that a consumer of the library must not inherit.
 function(sessile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)

@@ -3,12 +3,23 @@
 #include <sessile/blocking.hpp>
 #include <sessile/wait.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
 namespace sessile::blocking {
 
 namespace detail {
 
 bool on_thread_of_the_store() noexcept {
   return storage::on_io_thread();
+}
+
+void run_to_end(asio::awaitable<void> work) {
+  asio::io_context context(1);
+  std::exception_ptr failure;
+  asio::co_spawn(context, std::move(work), [&failure](std::exception_ptr thrown) { failure = thrown; });
+  context.run();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace detail

@@ -7,11 +7,7 @@
 
 #include <sessile/async.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <chrono>
@@ -34,83 +30,25 @@ class Call {
   std::optional<Error> refusal;  // what the checks of the arguments found
 };
 
-/// Joins an operation's own cancellation with its caller's and with its timeout. Used on one strand only, but
-/// for construction and timed_out after the operation ended.
-class Cancellation {
- public:
-  explicit Cancellation(const asio::any_io_executor& strand) : timer(strand) {}
-  asio::cancellation_signal signal;
-  asio::steady_timer timer;
-  bool timed_out = false;
-};
+/// Spawns `body`, which throws nothing, on a strand of the caller's executor, so that its cancellation state
+/// is its own, to change as it likes, and a cancellation that arrives on another thread does not race with
+/// it. Cancellation and `timeout` (0: none) reach it as a total cancellation. True: the timeout did, before
+/// `body` ended.
+asio::awaitable<bool> isolate(asio::cancellation_state callers, std::chrono::milliseconds timeout,
+                              asio::awaitable<void> body);
 
-/// Runs in a coroutine of its own, whose cancellation state `body` may change as it likes.
-template <class T>
-Async<T> run_in_own_state(std::shared_ptr<Cancellation> cancellation, std::chrono::milliseconds timeout,
-                          Async<T> body) {
-  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-  if (timeout.count() > 0) {
-    cancellation->timer.expires_after(timeout);
-    cancellation->timer.async_wait([cancellation](const boost::system::error_code& stopped) {
-      if (stopped) return;
-      cancellation->timed_out = true;
-      cancellation->signal.emit(asio::cancellation_type::total);
-    });
-  }
-  Result<T> result;
-  try {
-    result = co_await std::move(body);
-  } catch (...) {
-    result = error_from(std::current_exception());
-  }
-  cancellation->timer.cancel();
-  if (cancellation->timed_out && !result && result.error().code() == Errc::cancelled) {
-    result = Error(Errc::timed_out);
-  }
-  co_return result;
-}
-
-/// Takes the handler out of the caller's slot again, however the operation ends.
-class SlotGuard {
- public:
-  explicit SlotGuard(asio::cancellation_slot slot) noexcept : slot_(slot) {}
-  SlotGuard(const SlotGuard&) = delete;
-  SlotGuard& operator=(const SlotGuard&) = delete;
-  ~SlotGuard() {
-    if (slot_.is_connected()) slot_.clear();
-  }
-
- private:
-  asio::cancellation_slot slot_;
-};
-
-/// Spawns `body` on a strand of the caller's executor, so that its cancellation state is its own and a
-/// cancellation that arrives on another thread does not race with it.
+/// Runs `body` with a cancellation state of its own, and within `timeout`.
 template <class T>
 Async<T> run_isolated(asio::cancellation_state callers, std::chrono::milliseconds timeout, Async<T> body) {
-  const asio::any_io_executor home = co_await asio::this_coro::executor;
-  const asio::any_io_executor strand = asio::make_strand(home);
-  auto cancellation = std::make_shared<Cancellation>(strand);
-  asio::cancellation_slot slot = callers.slot();
-  const SlotGuard guard(slot);
-  if (slot.is_connected()) {
-    slot.assign([cancellation, strand](asio::cancellation_type) {
-      asio::dispatch(strand, [cancellation] { cancellation->signal.emit(asio::cancellation_type::total); });
-    });
-  }
-  auto own = run_in_own_state<T>(cancellation, timeout, std::move(body));
-  auto token = asio::bind_cancellation_slot(cancellation->signal.slot(), asio::use_awaitable);
-  Result<T> result = co_await asio::co_spawn(strand, std::move(own), token);
+  Result<T> result;
+  auto settled = settle(std::move(body), &result);
+  const bool timed_out = co_await isolate(callers, timeout, std::move(settled));
+  if (timed_out && !result && result.error().code() == Errc::cancelled) result = Error(Errc::timed_out);
   co_return result;
 }
 
 /// Fills in what an implementation left out of its error.
-inline Error annotated(Error error, const Call& call, const StoreCore& core) {
-  if (error.operation().empty()) error.with_operation(call.operation);
-  if (error.backend().empty()) error.with_backend(core.capabilities.backend);
-  if (error.key().empty() && !call.key.empty()) error.with_key(call.key);
-  return error;
-}
+Error annotated(Error error, const Call& call, const StoreCore& core);
 
 inline std::uint64_t bytes_of(const Call& call, const Result<SessionPtr>& result) {
   return result ? (*result)->stored_bytes : call.bytes;
@@ -128,22 +66,16 @@ std::uint64_t bytes_of(const Call& call, const Result<T>&) {
   return call.bytes;
 }
 
+/// `failure`: null: it succeeded.
+void tell_observer(const StoreCore& core, const Call& call, std::chrono::steady_clock::time_point started,
+                   std::uint64_t bytes, const Error* failure) noexcept;
+
 template <class T>
 void tell_observer(const StoreCore& core, const Call& call, std::chrono::steady_clock::time_point started,
                    const Result<T>& result) noexcept {
-  try {
-    const Error failure = result ? Error() : result.error();
-    OperationEvent event;
-    event.operation = call.operation;
-    event.backend = core.capabilities.backend;
-    event.key = call.key;
-    event.duration = std::chrono::steady_clock::now() - started;
-    event.bytes = bytes_of(call, result);
-    event.failure = result ? nullptr : &failure;
-    core.options.observer()(event);
-  } catch (...) {
-    // An observer's failure is not the operation's.
-  }
+  if (result) return tell_observer(core, call, started, bytes_of(call, result), nullptr);
+  const Error failure = result.error();
+  tell_observer(core, call, started, call.bytes, &failure);
 }
 
 /// Runs one operation from admission to its result. `start` returns the coroutine that does the work and is

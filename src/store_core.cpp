@@ -2,6 +2,11 @@
 
 #include "storage/io_pool.hpp"
 
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 namespace sessile::detail {
 
 StoreCore::StoreCore(OpenOptions options_, Capabilities capabilities_)
@@ -53,13 +58,9 @@ asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore:
   return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
       [this, list, ready](auto handler) {
         auto home = asio::get_associated_executor(handler, executor);
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        using Home = decltype(home);
-        auto guard = std::make_shared<asio::executor_work_guard<Home>>(asio::make_work_guard(home));
-        auto wake = [shared, to = std::make_shared<Home>(std::move(home)), guard = std::move(guard)] {
-          storage::post_home(std::move(*to), std::move(*guard),
-                             [resume = std::move(*shared)]() mutable { std::move(resume)(); });
-        };
+        auto resume = [handler = std::move(handler)]() mutable { std::move(handler)(); };
+        using Way = storage::WayHome<decltype(home), decltype(resume)>;
+        auto wake = [way = std::make_shared<Way>(std::move(home), std::move(resume))] { way->go(); };
         {
           const std::lock_guard lock(mutex_);
           if (!(this->*ready)()) {

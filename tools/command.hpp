@@ -5,10 +5,7 @@
 
 #include <sessile/functions.hpp>
 #include <sessile/store.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
+#include <sessile/wait.hpp>
 
 #include <functional>
 #include <string>
@@ -61,15 +58,6 @@ class Call {
   /// Prints an error and returns its exit code.
   int fail(const Error& error) const;
 };
-
-/// Runs an operation to its end on the calling thread.
-template <class T>
-Result<T> run(Async<T> operation) {
-  asio::io_context context;
-  auto outcome = asio::co_spawn(context, std::move(operation), asio::use_future);
-  context.run();
-  return outcome.get();
-}
 
 // Each adds its subcommand. `call` outlives `app`.
 void add_ls(CLI::App& app, Call& call);

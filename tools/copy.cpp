@@ -48,7 +48,7 @@ int copy_store(Call& call, const CopyArguments& arguments) {
       if (!bar) bar.emplace(arguments.verify_only ? "verifying" : "copying", total);
       bar->step();
     });
-    return run(sessile::copy(from, to, std::move(options)));
+    return blocking::wait(sessile::copy(from, to, std::move(options)));
   }();
   if (!report) return call.fail(report.error());
   int code = kOk;

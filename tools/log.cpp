@@ -39,7 +39,7 @@ void print_for_people(const std::string& file, LoadedLog log) {
 
 int show(Call& call, const std::string& file) {
   SessionLog log(file, json::object(), call.with_timeout(LogOptions()));
-  Result<LoadedLog> loaded = run(log.load());
+  Result<LoadedLog> loaded = blocking::wait(log.load());
   if (!loaded) return call.fail(loaded.error());
   if (call.json) {
     print_as_json(*loaded);

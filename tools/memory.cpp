@@ -57,9 +57,9 @@ int add(Call& call, const MemoryArguments& arguments) {
   MemoryNote note(kind_of(arguments.kind), arguments.content);
   note.tags = arguments.tags;
   note.source = arguments.source;
-  Result<MemoryLog> memory = run(open(call, arguments));
+  Result<MemoryLog> memory = blocking::wait(open(call, arguments));
   if (!memory) return call.fail(memory.error());
-  const Result<MemoryItem> item = run(memory->add(std::move(note)));
+  const Result<MemoryItem> item = blocking::wait(memory->add(std::move(note)));
   if (!item) return call.fail(item.error());
   if (call.json)
     print_json(to_json(*item));
@@ -69,11 +69,11 @@ int add(Call& call, const MemoryArguments& arguments) {
 }
 
 int forget_all(Call& call, const MemoryArguments& arguments) {
-  Result<MemoryLog> memory = run(open(call, arguments));
+  Result<MemoryLog> memory = blocking::wait(open(call, arguments));
   if (!memory) return call.fail(memory.error());
   int code = kOk;
   for (const MemoryId id : arguments.ids) {
-    Result<bool> forgotten = run(memory->forget(id));
+    Result<bool> forgotten = blocking::wait(memory->forget(id));
     if (forgotten && !*forgotten) {
       forgotten = Error(Errc::not_found, "there is no such item").with_key(std::to_string(id));
     }
@@ -94,9 +94,9 @@ int list(Call& call, const MemoryArguments& arguments) {
   query.limit(arguments.limit);
   if (!arguments.only_kind.empty()) query.kind(kind_of(arguments.only_kind));
   if (!arguments.only_tag.empty()) query.tag(arguments.only_tag);
-  Result<MemoryLog> memory = run(open(call, arguments));
+  Result<MemoryLog> memory = blocking::wait(open(call, arguments));
   if (!memory) return call.fail(memory.error());
-  const Result<std::vector<MemoryItem>> items = run(memory->list(query));
+  const Result<std::vector<MemoryItem>> items = blocking::wait(memory->list(query));
   if (!items) return call.fail(items.error());
   for (const MemoryItem& item : *items) {
     if (call.json)
@@ -108,9 +108,9 @@ int list(Call& call, const MemoryArguments& arguments) {
 }
 
 int compact(Call& call, const MemoryArguments& arguments) {
-  Result<MemoryLog> memory = run(open(call, arguments));
+  Result<MemoryLog> memory = blocking::wait(open(call, arguments));
   if (!memory) return call.fail(memory.error());
-  const Result<CompactReport> report = run(memory->compact());
+  const Result<CompactReport> report = blocking::wait(memory->compact());
   if (!report) return call.fail(report.error());
   if (call.json) {
     print_json(json::object{{"bytes_before", report->bytes_before}, {"bytes_after", report->bytes_after}});

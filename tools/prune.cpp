@@ -100,7 +100,7 @@ int prune(Call& call, const PruneArguments& arguments) {
     if (!progress) progress.emplace("pruning", all);
     progress->step();
   });
-  const Result<PruneReport> report = run(sessile::prune(call.open(), policy, options));
+  const Result<PruneReport> report = blocking::wait(sessile::prune(call.open(), policy, options));
   progress.reset();
   if (!report) return call.fail(report.error());
   if (call.json) {

@@ -104,7 +104,7 @@ int verify(Call& call, const Asked& asked) {
   const auto add = [&](auto check) -> std::optional<int> {
     Result<VerifyReport> report = [&] {
       Watched watched;
-      return run(check(watched.options(call, asked.repair)));
+      return blocking::wait(check(watched.options(call, asked.repair)));
     }();
     if (!report) return call.fail(report.error());
     all.add(std::move(*report));

@@ -21,6 +21,17 @@ namespace detail {
 /// bad_alloc.
 Error error_from(std::exception_ptr thrown) noexcept;
 
+/// Puts what becomes of `operation` to `into`, which outlives it. Throws nothing: so all that spawn
+/// operations, of whatever result, spawn the same kind of coroutine, which is compiled once.
+template <class T>
+asio::awaitable<void> settle(Async<T> operation, Result<T>* into) {
+  try {
+    *into = co_await std::move(operation);
+  } catch (...) {
+    *into = error_from(std::current_exception());
+  }
+}
+
 template <class T, class Token, class Start>
 auto initiate(std::shared_ptr<SessionStore> store, Start start, Token&& token) {
   return asio::async_initiate<Token, void(Result<T>)>(

@@ -3,9 +3,6 @@
 
 #include <sessile/async.hpp>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-
 #include <exception>
 #include <utility>
 
@@ -14,6 +11,8 @@ namespace sessile::blocking {
 namespace detail {
 /// True on a thread that the store's own work needs.
 bool on_thread_of_the_store() noexcept;
+/// Runs `work` to its end on a context of its own; what it throws is thrown.
+void run_to_end(asio::awaitable<void> work);
 }  // namespace detail
 
 /// Waits for `operation`, as yet unstarted, on a context of its own:
@@ -25,12 +24,12 @@ Result<T> wait(Async<T> operation) {
   if (detail::on_thread_of_the_store()) {
     return Error(Errc::unsupported, "a blocking call from a thread of the store could wait for itself");
   }
-  asio::io_context context(1);
   Result<T> outcome;
-  asio::co_spawn(context, std::move(operation), [&outcome](std::exception_ptr thrown, Result<T> result) {
-    outcome = thrown ? Result<T>(sessile::detail::error_from(thrown)) : std::move(result);
-  });
-  context.run();
+  try {
+    detail::run_to_end(sessile::detail::settle(std::move(operation), &outcome));
+  } catch (...) {
+    outcome = sessile::detail::error_from(std::current_exception());
+  }
   return outcome;
 }
 

@@ -65,14 +65,7 @@ class Context {
   template <class T>
   Result<T> run(Async<T> operation) {
     auto outcome = std::make_shared<std::optional<Result<T>>>();
-    auto thrown = std::make_shared<std::exception_ptr>();
-    asio::co_spawn(io(), std::move(operation), [outcome, thrown](std::exception_ptr what, Result<T> result) {
-      *thrown = what;
-      result.ignore();
-      outcome->emplace(std::move(result));
-    });
-    run_until([outcome] { return outcome->has_value(); });
-    if (*thrown) std::rethrow_exception(*thrown);
+    run(keep(std::move(operation), outcome));
     return std::move(**outcome);
   }
   void run(asio::awaitable<void> work);
@@ -93,6 +86,12 @@ class Context {
   void absent(Subject& store, const SessionId& id);
   /// The ids of all pages of a listing, in order.
   std::vector<std::string> walk(Subject& store, ListQuery query);
+
+  /// Shared, since an operation that hangs is left behind.
+  template <class T>
+  static asio::awaitable<void> keep(Async<T> operation, std::shared_ptr<std::optional<Result<T>>> outcome) {
+    outcome->emplace(co_await std::move(operation));
+  }
 
   asio::io_context& io() noexcept { return *io_; }
   std::chrono::seconds deadline() const noexcept { return deadline_; }

@@ -3,7 +3,12 @@
 #include "storage/lock_queue.hpp"
 #include "storage/lock_request.hpp"
 
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 
@@ -15,33 +20,41 @@ namespace {
 template <class Handler>
 class HandlerRequest final : public LockRequest {
  public:
-  HandlerRequest(LockTarget target, Deadline deadline, LockJob job, bool may_wait, Handler handler)
-      : LockRequest(target, deadline, std::move(job), may_wait),
-        home_(asio::get_associated_executor(handler, target.pool)),
-        guard_(asio::make_work_guard(home_)),
-        handler_(std::move(handler)) {}
-
- private:
   using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
 
+  HandlerRequest(LockTarget target, Deadline deadline, LockJob job, bool may_wait, Home home, Handler handler)
+      : LockRequest(std::move(target), deadline, std::move(job), may_wait),
+        outcome_(std::make_shared<LockOutcome>()),
+        way_(std::move(home), Resume(std::move(handler), outcome_)) {}
+
+ private:
+  class Resume {
+   public:
+    Resume(Handler handler, std::shared_ptr<LockOutcome> outcome)
+        : handler_(std::move(handler)), outcome_(std::move(outcome)) {}
+    void operator()() && { std::move(handler_)(std::move(*outcome_)); }
+
+   private:
+    Handler handler_;
+    std::shared_ptr<LockOutcome> outcome_;
+  };
+
   void complete(LockOutcome outcome) override {
-    post_home(std::move(home_), std::move(guard_),
-              [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
-                std::move(handler)(std::move(outcome));
-              });
+    *outcome_ = std::move(outcome);
+    way_.go();
   }
 
-  Home home_;
-  asio::executor_work_guard<Home> guard_;
-  Handler handler_;
+  const std::shared_ptr<LockOutcome> outcome_;
+  WayHome<Home, Resume> way_;
 };
 
 asio::awaitable<LockOutcome> request_lock(LockTarget target, Deadline deadline, LockJob job, bool may_wait) {
   return asio::async_initiate<const asio::use_awaitable_t<>&, void(LockOutcome)>(
       [](auto handler, LockTarget what, Deadline until, LockJob under_lock, bool waits) {
         auto slot = asio::get_associated_cancellation_slot(handler);
+        auto home = asio::get_associated_executor(handler, what.pool);
         auto request = std::make_shared<HandlerRequest<decltype(handler)>>(
-            std::move(what), until, std::move(under_lock), waits, std::move(handler));
+            std::move(what), until, std::move(under_lock), waits, std::move(home), std::move(handler));
         if (slot.is_connected()) {
           slot.assign([weak = std::weak_ptr<LockRequest>(request)](asio::cancellation_type) {
             if (auto pending = weak.lock()) pending->cancel();

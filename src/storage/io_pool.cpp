@@ -1,6 +1,13 @@
 #include "storage/io_pool.hpp"
 
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <mutex>
@@ -64,6 +71,41 @@ bool on_io_thread() noexcept {
 detail::IoThreadMark::IoThreadMark() noexcept : before_(std::exchange(io_thread, true)) {}
 detail::IoThreadMark::~IoThreadMark() {
   io_thread = before_;
+}
+
+namespace {
+
+void run_marked(detail::PoolWork& work, CommitGate& gate) noexcept {
+  const detail::IoThreadMark mark;
+  try {
+    if (gate.cancelled()) throw boost::system::system_error(asio::error::operation_aborted);
+    work.run(gate);
+  } catch (...) {
+    work.thrown = std::current_exception();
+  }
+  // Before the caller goes on.
+  work.drop();
+}
+
+}  // namespace
+
+asio::awaitable<void> detail::run_on_pool(asio::any_io_executor pool, PoolWork& work) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [](auto handler, asio::any_io_executor on, PoolWork* job) {
+        auto gate = std::make_shared<CommitGate>();
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        if (slot.is_connected()) {
+          slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
+        }
+        auto home = asio::get_associated_executor(handler, on);
+        auto resume = [handler = std::move(handler)]() mutable { std::move(handler)(); };
+        WayHome way(std::move(home), std::move(resume));
+        asio::post(on, [gate = std::move(gate), job, way = std::move(way)]() mutable {
+          run_marked(*job, *gate);
+          way.go();
+        });
+      },
+      asio::use_awaitable, std::move(pool), &work);
 }
 
 }  // namespace sessile::storage

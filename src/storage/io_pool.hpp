@@ -2,22 +2,19 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <latch>
 #include <memory>
+#include <new>
 #include <optional>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -69,30 +66,95 @@ class IoThreadMark {
   bool before_;
 };
 
-template <class T>
-struct Outcome {
-  std::optional<T> value;
+/// Work for a pool, and how it ended; it lives in the frame of the coroutine that waits for it.
+class PoolWork {
+ public:
+  PoolWork() noexcept = default;
+  virtual ~PoolWork() = default;
+  PoolWork(const PoolWork&) = delete;
+  PoolWork& operator=(const PoolWork&) = delete;
+
+  /// Runs it, at most once and on the pool.
+  virtual void run(CommitGate& gate) = 0;
+  /// Destroys what it owns, on the pool too: that may block. Its result stays.
+  virtual void drop() noexcept = 0;
+
   std::exception_ptr thrown;
+};
+
+/// Runs `work` once on `pool` and resumes on the calling coroutine's executor; `work` outlives the wait. See
+/// run_on, for which this is one function, so that its way there and back is compiled once.
+asio::awaitable<void> run_on_pool(asio::any_io_executor pool, PoolWork& work);
+
+template <class Work>
+class PoolWorkOf final : public PoolWork {
+ public:
+  using T = std::invoke_result_t<Work&, CommitGate&>;
+  explicit PoolWorkOf(Work work) : work_(std::move(work)) {}
+  void run(CommitGate& gate) override { value.emplace((*work_)(gate)); }
+  void drop() noexcept override { work_.reset(); }
+  std::optional<T> value;
+
+ private:
+  std::optional<Work> work_;
 };
 
 }  // namespace detail
 
-/// Posts `resume` to `home`, a caller's executor, from a thread that the caller's context does not know.
+/// The way back to `home`, a caller's executor, from a thread that the caller's context does not know.
 ///
-/// As soon as `resume` has run the caller may destroy that context. So nothing of it may be left here by
-/// then: not the work guard (its end touches the context), nor a copy of the executor (the last one of a
-/// strand does too), asio::post's own included. The guard therefore travels with `resume`, and `resume`
-/// begins when this thread has let go, which takes as long as leaving this function.
-template <class Executor>
-void post_home(Executor home, asio::executor_work_guard<Executor> guard, auto resume) {
-  const auto left = std::make_shared<std::latch>(1);
-  asio::post(home, [resume = std::move(resume), kept = std::move(guard), left]() mutable {
-    left->wait();
-    std::move(resume)();
-  });
-  { [[maybe_unused]] const Executor last = std::move(home); }
-  left->count_down();
-}
+/// As soon as the caller has resumed it may destroy its context. So nothing of it may be left on the thread
+/// by then: not the work guard (its end touches the context), nor a copy of the executor (the last one of a
+/// strand does too), asio::post's own included. The guard therefore travels with what resumes the caller,
+/// and that begins when the thread has let go, which takes as long as leaving go().
+///
+/// Made before the way there, where a lack of memory can still be told; on the way back it can only be waited
+/// out. Movable.
+template <class Executor, class Resume>
+class WayHome {
+ public:
+  /// `resume()` is called on `home`, once. Until then the caller's context is kept at work.
+  WayHome(Executor home, Resume resume)
+      : journey_(std::make_shared<Journey>(std::move(home), std::move(resume))) {}
+
+  void go() noexcept {
+    const std::shared_ptr<Journey> journey = std::move(journey_);
+    {
+      const Executor home = *std::exchange(journey->home, std::nullopt);
+      while (!departed(home, journey))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    journey->left.count_down();
+  }
+
+ private:
+  class Journey {
+   public:
+    Journey(Executor home_, Resume resume_)
+        : home(home_), guard(asio::make_work_guard(home_)), resume(std::move(resume_)) {}
+    std::optional<Executor> home;
+    std::optional<asio::executor_work_guard<Executor>> guard;
+    std::optional<Resume> resume;
+    std::latch left{1};
+  };
+
+  static bool departed(const Executor& home, const std::shared_ptr<Journey>& journey) {
+    try {
+      asio::post(home, [journey] {
+        journey->left.wait();
+        // What is left of the journey may end on the other thread.
+        [[maybe_unused]] const auto guard = std::exchange(journey->guard, std::nullopt);
+        auto resume = std::exchange(journey->resume, std::nullopt);
+        (*std::move(resume))();
+      });
+      return true;
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+
+  std::shared_ptr<Journey> journey_;
+};
 
 /// Runs `work(gate)` once on `pool` and resumes on the calling coroutine's executor with what it returned;
 /// what it threw is thrown there. `work` returns a value (not void).
@@ -102,42 +164,10 @@ void post_home(Executor home, asio::executor_work_guard<Executor> guard, auto re
 /// only when the work has ended, so `work` may refer to what the awaiting coroutine owns.
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&, CommitGate&>> run_on(asio::any_io_executor pool, Work work) {
-  using T = std::invoke_result_t<Work&, CommitGate&>;
-  using Outcome = detail::Outcome<T>;
-  auto outcome =
-      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Outcome>)>(
-          [](auto handler, asio::any_io_executor on, Work job) {
-            auto gate = std::make_shared<CommitGate>();
-            auto slot = asio::get_associated_cancellation_slot(handler);
-            if (slot.is_connected()) {
-              slot.assign([gate](asio::cancellation_type) { gate->cancel(); });
-            }
-            auto home = asio::get_associated_executor(handler, on);
-            asio::post(on, [gate, home, guard = asio::make_work_guard(home), job = std::move(job),
-                            handler = std::move(handler)]() mutable {
-              auto result = std::make_shared<Outcome>();
-              {
-                detail::IoThreadMark mark;
-                try {
-                  if (gate->cancelled()) {
-                    throw boost::system::system_error(asio::error::operation_aborted);
-                  }
-                  result->value.emplace(job(*gate));
-                } catch (...) {
-                  result->thrown = std::current_exception();
-                }
-                // Whatever the work owned dies here, on the thread that may block, before the caller goes on.
-                [[maybe_unused]] Work finished = std::move(job);
-              }
-              post_home(std::move(home), std::move(guard),
-                        [handler = std::move(handler), result = std::move(result)]() mutable {
-                          std::move(handler)(std::move(result));
-                        });
-            });
-          },
-          asio::use_awaitable, std::move(pool), std::move(work));
-  if (outcome->thrown) std::rethrow_exception(outcome->thrown);
-  co_return std::move(*outcome->value);
+  detail::PoolWorkOf<Work> there(std::move(work));
+  co_await detail::run_on_pool(std::move(pool), there);
+  if (there.thrown) std::rethrow_exception(there.thrown);
+  co_return std::move(*there.value);
 }
 
 }  // namespace sessile::storage

@@ -4,7 +4,9 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE "${WORK}")
-set(configure ${CMAKE_COMMAND} -G Ninja -S "${CONSUMER}" -B "${WORK}/build" -D CMAKE_BUILD_TYPE=${BUILD_TYPE})
+set(configure ${CMAKE_COMMAND} -G Ninja -S "${CONSUMER}" -B "${WORK}/build" -D CMAKE_BUILD_TYPE=${BUILD_TYPE}
+  # That it builds is the question, not how it would be debugged.
+  -D CMAKE_CXX_FLAGS_DEBUG=-O0)
 if(LAUNCHER)
   list(APPEND configure -D CMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
 endif()

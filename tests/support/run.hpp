@@ -1,39 +1,30 @@
 // Runs a coroutine from a test, and a clock that a test sets.
 #pragma once
 
-#include <sessile/result.hpp>
 #include <sessile/time.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include <sessile/wait.hpp>
 
 #include <atomic>
-#include <exception>
 #include <optional>
+#include <utility>
 
 namespace sessile::testing {
 
 /// Runs `body` to its end on this thread; what it throws is thrown here.
-template <class T>
-T run(asio::awaitable<T> body) {
-  asio::io_context context(1);
-  std::optional<T> outcome;
-  std::exception_ptr failure;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr thrown, T value) {
-    failure = thrown;
-    outcome.emplace(std::move(value));
-  });
-  context.run();
-  if (failure) std::rethrow_exception(failure);
-  return std::move(*outcome);
+inline void run(asio::awaitable<void> body) {
+  blocking::detail::run_to_end(std::move(body));
 }
 
-inline void run(asio::awaitable<void> body) {
-  asio::io_context context(1);
-  std::exception_ptr failure;
-  asio::co_spawn(context, std::move(body), [&](std::exception_ptr thrown) { failure = thrown; });
-  context.run();
-  if (failure) std::rethrow_exception(failure);
+template <class T>
+asio::awaitable<void> keep(asio::awaitable<T> body, std::optional<T>* outcome) {
+  outcome->emplace(co_await std::move(body));
+}
+
+template <class T>
+T run(asio::awaitable<T> body) {
+  std::optional<T> outcome;
+  run(keep(std::move(body), &outcome));
+  return std::move(*outcome);
 }
 
 /// Stands still until it is moved. Thread-safe.
