@@ -22,7 +22,8 @@ class HandlerRequest final : public LockRequest {
  public:
   using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
 
-  HandlerRequest(LockTarget target, Deadline deadline, LockJob job, bool may_wait, Home home, Handler handler)
+  HandlerRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait, Home home,
+                 Handler handler)
       : LockRequest(std::move(target), deadline, std::move(job), may_wait),
         outcome_(std::make_shared<LockOutcome>()),
         way_(std::move(home), Resume(std::move(handler), outcome_)) {}
@@ -48,11 +49,12 @@ class HandlerRequest final : public LockRequest {
   WayHome<Home, Resume> way_;
 };
 
-asio::awaitable<LockOutcome> request_lock(LockTarget target, Deadline deadline, LockJob job, bool may_wait) {
+asio::awaitable<LockOutcome> request_lock(LockTargetPtr target, Deadline deadline, LockJob job,
+                                          bool may_wait) {
   return asio::async_initiate<const asio::use_awaitable_t<>&, void(LockOutcome)>(
-      [](auto handler, LockTarget what, Deadline until, LockJob under_lock, bool waits) {
+      [](auto handler, LockTargetPtr what, Deadline until, LockJob under_lock, bool waits) {
         auto slot = asio::get_associated_cancellation_slot(handler);
-        auto home = asio::get_associated_executor(handler, what.pool);
+        auto home = asio::get_associated_executor(handler, what->pool);
         auto request = std::make_shared<HandlerRequest<decltype(handler)>>(
             std::move(what), until, std::move(under_lock), waits, std::move(home), std::move(handler));
         if (slot.is_connected()) {
@@ -67,27 +69,17 @@ asio::awaitable<LockOutcome> request_lock(LockTarget target, Deadline deadline, 
 
 }  // namespace
 
-SidecarKey LockTarget::key() const {
-  return SidecarKey(directory->identity(), sidecar);
-}
-
-std::string LockTarget::path() const {
-  return (directory->path() / sidecar).string();
-}
-
-void HeldLock::State::release(std::unique_ptr<State> state) noexcept {
+void HeldLock::State::release(std::shared_ptr<State> state) noexcept {
   if (!state) return;
-  if (on_io_thread()) return Tenure::end(std::move(state->tenure));
-  // Shared, so that it is still here when there is no memory to post.
-  const std::shared_ptr<State> held = std::move(state);
+  if (on_io_thread()) return Tenure::end(std::move(*state->tenure));
   try {
-    asio::post(held->tenure.target.pool, [held] { Tenure::end(std::move(held->tenure)); });
+    asio::post(state->tenure->target->pool, [state] { Tenure::end(std::move(*state->tenure)); });
   } catch (const std::exception&) {
-    Tenure::end(std::move(held->tenure));
+    Tenure::end(std::move(*state->tenure));
   }
 }
 
-HeldLock::HeldLock(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+HeldLock::HeldLock(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
 HeldLock::HeldLock(HeldLock&&) noexcept = default;
 HeldLock& HeldLock::operator=(HeldLock&& other) noexcept {
   if (this != &other) {
@@ -102,10 +94,11 @@ HeldLock::~HeldLock() {
 
 AdvisoryLock::AdvisoryLock(std::shared_ptr<Directory> directory, std::string sidecar, LockOptions options,
                            asio::any_io_executor pool)
-    : target_(std::move(directory), std::move(sidecar), options, std::move(pool)) {}
+    : target_(std::make_shared<const LockTarget>(std::move(directory), std::move(sidecar), std::move(options),
+                                                 std::move(pool))) {}
 
 Deadline AdvisoryLock::deadline(std::chrono::milliseconds operation_timeout) const {
-  auto longest = target_.options.timeout();
+  auto longest = target_->options.timeout();
   if (operation_timeout.count() > 0) longest = std::min(longest, operation_timeout);
   const auto now = LockTarget::Clock::now();
   // A timeout beyond the clock's range is none.

@@ -1,10 +1,9 @@
 // An exclusive lock between coroutines and processes, waited for without blocking a thread.
 #pragma once
 
-#include "storage/file_system.hpp"
 #include "storage/io_pool.hpp"
+#include "storage/lock_target.hpp"
 
-#include <sessile/lock_options.hpp>
 #include <sessile/result.hpp>
 
 #include <chrono>
@@ -24,26 +23,6 @@ using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 using LockJob = std::function<void(CommitGate&)>;
 
 class LockOutcome;
-class SidecarKey;
-
-/// Which sidecar, and how it is locked.
-class LockTarget {
- public:
-  using Clock = std::chrono::steady_clock;
-  LockTarget(std::shared_ptr<Directory> directory_, std::string sidecar_, LockOptions options_,
-             asio::any_io_executor pool_)
-      : directory(std::move(directory_)),
-        sidecar(std::move(sidecar_)),
-        options(options_),
-        pool(std::move(pool_)) {}
-  SidecarKey key() const;
-  std::string path() const;
-
-  std::shared_ptr<Directory> directory;
-  std::string sidecar;
-  LockOptions options;
-  asio::any_io_executor pool;
-};
 
 /// Ownership of one sidecar: nobody else in any process has it. Movable. Destroying it hands the lock to the
 /// next coroutine in this process's queue, or frees it when somebody in another process came first: at once
@@ -53,13 +32,13 @@ class LockTarget {
 class HeldLock {
  public:
   class State;
-  explicit HeldLock(std::unique_ptr<State> state) noexcept;
+  explicit HeldLock(std::shared_ptr<State> state) noexcept;
   HeldLock(HeldLock&&) noexcept;
   HeldLock& operator=(HeldLock&&) noexcept;
   ~HeldLock();
 
  private:
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
 
 /// The lock of one sidecar file in one directory.
@@ -95,7 +74,7 @@ class AdvisoryLock {
   asio::awaitable<std::optional<Error>> obtain(Deadline deadline, LockJob job,
                                                std::optional<HeldLock>* held) const;
 
-  LockTarget target_;
+  LockTargetPtr target_;
 };
 
 template <class T, class Work>

@@ -117,9 +117,9 @@ class LinePlace {
   /// Who is first in the line, by a number of its own, when that is somebody who arrived before; 0: nobody
   /// before this place is left, or it cannot be told.
   virtual std::int64_t first_before() = 0;
-  /// Calls `left` when somebody has left the line and this place has become the first. As with
-  /// Sidecar::watch, spurious calls happen, and missing ones too (whoever was first has died).
-  virtual SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) = 0;
+  /// Calls `rung` when Directory::ring_for_next found this place to be the first. As with Sidecar::watch,
+  /// spurious calls happen, and missing ones too (who was to ring has died).
+  virtual SysResult<std::unique_ptr<Watch>> watch(WatchCallback rung) = 0;
 };
 
 /// The process that holds a lock, for messages.
@@ -165,6 +165,8 @@ class Directory {
   /// Whether anybody who arrived before `arrival` is in that line. False as well when it cannot be told: the
   /// line is a matter of fairness, never of safety.
   virtual bool anybody_in_line(const std::string& name, Arrival before);
+  /// Wakes who is first in that line, after the lock was let go, or a place in the line.
+  virtual void ring_for_next(const std::string& name) noexcept;
 
   /// The process that holds the sidecar's lock at this moment, as far as the kernel tells.
   virtual LockOwner lock_holder(const std::string& name) = 0;

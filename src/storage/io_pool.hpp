@@ -101,6 +101,19 @@ class PoolWorkOf final : public PoolWork {
 
 }  // namespace detail
 
+/// Calls `action`, again and again where there is no memory for it: for what others would wait for in vain,
+/// while nobody is there to be told.
+template <class Action>
+void until_there_is_memory(Action action) noexcept {
+  for (;;) {
+    try {
+      return action();
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
 /// The way back to `home`, a caller's executor, from a thread that the caller's context does not know.
 ///
 /// As soon as the caller has resumed it may destroy its context. So nothing of it may be left on the thread
@@ -121,8 +134,7 @@ class WayHome {
     const std::shared_ptr<Journey> journey = std::move(journey_);
     {
       const Executor home = *std::exchange(journey->home, std::nullopt);
-      while (!departed(home, journey))
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      until_there_is_memory([&] { depart(home, journey); });
     }
     journey->left.count_down();
   }
@@ -138,19 +150,14 @@ class WayHome {
     std::latch left{1};
   };
 
-  static bool departed(const Executor& home, const std::shared_ptr<Journey>& journey) {
-    try {
-      asio::post(home, [journey] {
-        journey->left.wait();
-        // What is left of the journey may end on the other thread.
-        [[maybe_unused]] const auto guard = std::exchange(journey->guard, std::nullopt);
-        auto resume = std::exchange(journey->resume, std::nullopt);
-        (*std::move(resume))();
-      });
-      return true;
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
+  static void depart(const Executor& home, const std::shared_ptr<Journey>& journey) {
+    asio::post(home, [journey] {
+      journey->left.wait();
+      // What is left of the journey may end on the other thread.
+      [[maybe_unused]] const auto guard = std::exchange(journey->guard, std::nullopt);
+      auto resume = std::exchange(journey->resume, std::nullopt);
+      (*std::move(resume))();
+    });
   }
 
   std::shared_ptr<Journey> journey_;

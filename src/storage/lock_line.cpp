@@ -60,22 +60,9 @@ class PosixLinePlace final : public LinePlace {
  public:
   PosixLinePlace(LockDescriptor file, FileIdentity line, off_t offset) noexcept
       : file_(std::move(file)), line_(line), offset_(offset) {}
-  /// Unlocks first, so that who is rung up finds the place empty.
-  ~PosixLinePlace() override {
-    auto region = region_of(F_UNLCK, offset_, 1);
-    ::fcntl(file_.get(), F_OFD_SETLK, &region);
-    try {
-      if (const off_t next = first_taken(file_.get(), 0); next != 0) ring_doorbell(doorbell_of(line_, next));
-    } catch (const std::bad_alloc&) {
-      // The next one looks by itself before long.
-    }
-  }
-  PosixLinePlace(const PosixLinePlace&) = delete;
-  PosixLinePlace& operator=(const PosixLinePlace&) = delete;
-
   std::int64_t first_before() override { return first_taken(file_.get(), offset_); }
-  SysResult<std::unique_ptr<Watch>> watch(WatchCallback left) override {
-    return hang_doorbell(doorbell_of(line_, offset_), std::move(left));
+  SysResult<std::unique_ptr<Watch>> watch(WatchCallback rung) override {
+    return hang_doorbell(doorbell_of(line_, offset_), std::move(rung));
   }
 
  private:
@@ -125,6 +112,18 @@ bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) 
   Descriptor file(
       retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
   return file && anybody_before(file.get(), offset_of(before));
+}
+
+void ring_for_next(int directory, const std::string& sidecar) noexcept try {
+  const Descriptor file(
+      retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
+  if (!file) return;
+  const off_t next = first_taken(file.get(), 0);
+  struct stat status {};
+  if (next == 0 || ::fstat(file.get(), &status) != 0) return;
+  ring_doorbell(doorbell_of(identity_of(status), next));
+} catch (const std::bad_alloc&) {
+  // The next one looks by itself before long.
 }
 
 }  // namespace sessile::storage

@@ -18,7 +18,8 @@ namespace sessile::storage {
 SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::string& sidecar,
                                                     Arrival arrival);
 
-/// Directory::anybody_in_line for the directory open as `directory`. Thread-safe.
+/// Directory::anybody_in_line and ring_for_next for the directory open as `directory`. Thread-safe.
 bool anybody_in_line(int directory, const std::string& sidecar, Arrival before);
+void ring_for_next(int directory, const std::string& sidecar) noexcept;
 
 }  // namespace sessile::storage

@@ -1,27 +1,16 @@
 // The queue in which this process's coroutines wait for one sidecar.
 #pragma once
 
-#include "storage/file_system.hpp"
+#include "storage/lock_target.hpp"
 
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <utility>
 
 namespace sessile::storage {
 
 class LockRequest;
-
-/// One sidecar, as every store of this process sees it.
-class SidecarKey {
- public:
-  SidecarKey(FileIdentity directory_, std::string name_) : directory(directory_), name(std::move(name_)) {}
-  FileIdentity directory;
-  std::string name;
-  friend auto operator<=>(const SidecarKey&, const SidecarKey&) = default;
-};
 
 /// The queues of all sidecars that are in use, first come, first served. One request of a sidecar has the
 /// turn: the right to deal with the kernel. An entry lives as long as somebody has it. Thread-safe.

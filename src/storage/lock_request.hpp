@@ -2,10 +2,11 @@
 #pragma once
 
 #include "storage/advisory_lock.hpp"
+#include "storage/lock_alarm.hpp"
+#include "storage/lock_attempt.hpp"
 #include "storage/lock_queue.hpp"
 #include "storage/lock_watch.hpp"
 
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 
 #include <atomic>
@@ -13,25 +14,25 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 
 namespace sessile::storage {
 
 /// A process's possession of one sidecar, on behalf of one request at a time. Movable. Its end frees the lock
-/// and lets the next request of the process try; or hands the locked sidecar to that request, when nobody in
-/// another process came before it.
+/// and rings for who is next in line; or hands the locked sidecar to the next request of the process, when
+/// nobody in another one came before it.
 class Tenure {
  public:
-  Tenure(LockTarget target_, std::unique_ptr<Sidecar> sidecar_, Arrival begun_, LockWatch observed_) noexcept
+  Tenure(LockTargetPtr target_, std::unique_ptr<Sidecar> sidecar_, Arrival begun_,
+         LockWatch observed_) noexcept
       : target(std::move(target_)),
         sidecar(std::move(sidecar_)),
         begun(begun_),
         observed(std::move(observed_)) {}
   Tenure(Tenure&&) noexcept = default;
   Tenure& operator=(Tenure&&) = delete;
-  LockTarget target;
+  LockTargetPtr target;
   std::unique_ptr<Sidecar> sidecar;  ///< locked; null: only the turn is given up
   Arrival begun;                     ///< when this process got the lock from another, or from nobody
   LockWatch observed;                ///< of the request, not of the process
@@ -39,13 +40,13 @@ class Tenure {
   static void end(Tenure tenure) noexcept;
 };
 
-/// What is behind a HeldLock.
+/// What is behind a HeldLock; empty until the lock is had.
 class HeldLock::State {
  public:
-  explicit State(Tenure tenure_) noexcept : tenure(std::move(tenure_)) {}
-  Tenure tenure;
+  State() noexcept {}
+  std::optional<Tenure> tenure;
 
-  static void release(std::unique_ptr<State> state) noexcept;
+  static void release(std::shared_ptr<State> state) noexcept;
 };
 
 /// How a request ended: with an exception, an error, the lock, or (its job was done) none of these.
@@ -64,7 +65,7 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   /// `job`: run once on the pool while the lock is held, which is then freed. Without one the lock goes to
   /// the caller. `may_wait` false: the request was made by somebody already cancelled; it ends where it would
   /// have to wait.
-  LockRequest(LockTarget target, Deadline deadline, LockJob job, bool may_wait);
+  LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait);
   virtual ~LockRequest() = default;
   LockRequest(const LockRequest&) = delete;
   LockRequest& operator=(const LockRequest&) = delete;
@@ -76,11 +77,11 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   /// From any thread: ends the wait, or closes the gate of the job.
   void cancel();
   /// From whoever had the turn before, perhaps with the lock itself.
-  void take_turn(std::optional<Tenure> inherited);
+  void take_turn(std::optional<Tenure> inherited) noexcept;
   /// Whether `tenure` may go on with this request rather than being freed for other processes.
   bool may_inherit(const Tenure& tenure) const;
 
-  const SidecarKey& key() const noexcept { return key_; }
+  const SidecarKey& key() const noexcept { return target_->key; }
 
   /// The place in the queue; guarded by the table's mutex.
   std::optional<LockQueueTable::Queue::iterator> queued;
@@ -93,58 +94,42 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   using Clock = LockTarget::Clock;
   enum class Stage { queued, trying, waiting, done };
 
-  template <class Step>
-  void run_step(Step step) noexcept;
+  using Step = void (LockRequest::*)();
 
-  void wait_in_queue();
-  void begin(std::optional<Tenure> inherited);
-  void step();
+  void soon(Step step) noexcept;
+  void run_step(Step step) noexcept;
+  void begin();
+  void attempt();
+  void sleep();
+  void look_again_at(Arrival when);
   void on_timer();
   void on_woken();
   void on_cancelled();
-
-  Result<bool> attempt();
-  Result<bool> try_lock();
-  bool is_my_place_first();
-  void look_at_line();
-  void enter_line();
-  std::unique_ptr<Watch> watched(SysResult<std::unique_ptr<Watch>> watch);
-  WatchCallback wake_up();
-  void sleep();
-  Clock::duration pause() const;
+  void wake(unsigned by);
 
   void granted(std::unique_ptr<Sidecar> sidecar, Arrival begun);
-  void pass_turn_on();
-  void give_up();
+  void pass_turn_on() noexcept;
   void refuse(Error error);
   void refuse_as_locked(std::string_view what);
   void abort(std::exception_ptr thrown);
   void finish(LockOutcome outcome);
 
-  const LockTarget target_;
-  const SidecarKey key_;
+  const LockTargetPtr target_;
   const Deadline deadline_;
   const bool may_wait_;
   LockJob job_;
+  std::shared_ptr<HeldLock::State> held_;  // for who has no job; made where a lack of memory can be told
   CommitGate gate_;
   asio::strand<asio::any_io_executor> strand_;
   Arrival arrival_;  // constant once it has arrived
   LockWatch observed_;
-  std::atomic<bool> wake_up_posted_{false};
+  std::optional<Tenure> inherited_;  // set by who hands on the turn, before the step that takes it
+  std::atomic<unsigned> woken_by_{0};
+  LockAlarm alarm_;
 
   // Of the strand alone:
-  asio::steady_timer timer_;
   Stage stage_ = Stage::queued;
-  std::unique_ptr<LinePlace> place_;  // null: in no line
-  bool first_ = false;                // of the line
-  std::int64_t leader_ = 0;           // who was first when last looked at
-  bool contended_ = false;            // the lock was not free at once
-  std::unique_ptr<Watch> line_watch_;
-  std::unique_ptr<Sidecar> sidecar_;
-  std::unique_ptr<Watch> sidecar_watch_;  // after `sidecar_`
-  bool wakeable_ = true;                  // false: a watch was refused
-  Arrival last_news_;                     // when somebody last let go
-  int pauses_ = 0;                        // since then
+  LockAttempt attempt_;
 };
 
 }  // namespace sessile::storage

@@ -213,6 +213,9 @@ class PosixDirectory final : public Directory {
   bool anybody_in_line(const std::string& name, Arrival before) override {
     return storage::anybody_in_line(descriptor_.get(), name, before);
   }
+  void ring_for_next(const std::string& name) noexcept override {
+    storage::ring_for_next(descriptor_.get(), name);
+  }
   LockOwner lock_holder(const std::string& name) override { return find_lock_owner(descriptor_.get(), name); }
 
   FileIdentity identity() const noexcept override { return identity_; }

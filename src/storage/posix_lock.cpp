@@ -32,32 +32,29 @@ class OpenSidecars {
   std::set<FileIdentity> identities;  // guarded by mutex
 };
 
-/// This process's right to open one sidecar. Invariant: its file is opened only while a claim of it lives.
+/// This process's right to open one sidecar, and the sidecar, once it is open. Invariant: its file is open
+/// only while a claim of it lives. They end in one step: as soon as the file is closed, another one may be
+/// given its identity.
 class Claim {
  public:
-  explicit Claim(FileIdentity identity) noexcept : identity_(identity), owned_(true) {}
-  Claim(Claim&& other) noexcept : identity_(other.identity_), owned_(std::exchange(other.owned_, false)) {}
+  explicit Claim(FileIdentity identity, LockDescriptor file_ = LockDescriptor()) noexcept
+      : file(std::move(file_)), identity_(identity), owned_(true) {}
+  Claim(Claim&& other) noexcept
+      : file(std::move(other.file)), identity_(other.identity_), owned_(std::exchange(other.owned_, false)) {}
   Claim& operator=(Claim&&) = delete;
   ~Claim() {
     if (!owned_) return;
     auto& held = OpenSidecars::instance();
     const std::lock_guard lock(held.mutex);
+    file = LockDescriptor();
     held.identities.erase(identity_);
   }
   const FileIdentity& identity() const noexcept { return identity_; }
+  LockDescriptor file;
 
  private:
   FileIdentity identity_;
   bool owned_ = false;
-};
-
-/// A claimed sidecar, open unless `file` is empty.
-class ClaimedSidecar {
- public:
-  ClaimedSidecar(Claim claim_, LockDescriptor file_) noexcept
-      : claim(std::move(claim_)), file(std::move(file_)) {}
-  Claim claim;
-  LockDescriptor file;  // after `claim`: closed before the claim is given up
 };
 
 SysResult<FileIdentity> identity_under(int directory, const std::string& name) {
@@ -67,18 +64,18 @@ SysResult<FileIdentity> identity_under(int directory, const std::string& name) {
   return identity_of(status);
 }
 
-SysResult<ClaimedSidecar> claim_existing(int directory, const std::string& name) {
+SysResult<Claim> claim_existing(int directory, const std::string& name) {
   const auto identity = identity_under(directory, name);
   if (!identity) return identity.error();
   auto& held = OpenSidecars::instance();
   const std::lock_guard lock(held.mutex);
   if (!held.identities.insert(*identity).second) return system_code(EWOULDBLOCK);
-  return ClaimedSidecar(Claim(*identity), LockDescriptor());
+  return Claim(*identity);
 }
 
 /// Makes the sidecar and claims it in one step, so that no other thread can lock it in between and lose its
 /// POSIX lock to the closing of our descriptor.
-SysResult<ClaimedSidecar> claim_new(int directory, const std::string& name) {
+SysResult<Claim> claim_new(int directory, const std::string& name) {
   auto& held = OpenSidecars::instance();
   const std::lock_guard lock(held.mutex);
   auto file = LockDescriptor::open(directory, name, kSidecarFlags | O_CREAT | O_EXCL);
@@ -87,10 +84,10 @@ SysResult<ClaimedSidecar> claim_new(int directory, const std::string& name) {
   if (::fstat(file->get(), &status) != 0) return last_error();
   if ((status.st_mode & 07777) != 0600 && ::fchmod(file->get(), 0600) != 0) return last_error();
   if (!held.identities.insert(identity_of(status)).second) return system_code(EWOULDBLOCK);
-  return ClaimedSidecar(Claim(identity_of(status)), std::move(*file));
+  return Claim(identity_of(status), std::move(*file));
 }
 
-SysResult<ClaimedSidecar> claim(int directory, const std::string& name) {
+SysResult<Claim> claim(int directory, const std::string& name) {
   for (;;) {
     auto existing = claim_existing(directory, name);
     if (existing || existing.error().value() != ENOENT) return existing;
@@ -100,13 +97,13 @@ SysResult<ClaimedSidecar> claim(int directory, const std::string& name) {
 }
 
 /// Opens what was claimed. ESTALE: another file has the name by now.
-SysResult<void> open_claimed(int directory, const std::string& name, ClaimedSidecar& sidecar) {
+SysResult<void> open_claimed(int directory, const std::string& name, Claim& sidecar) {
   if (sidecar.file) return {};
   auto file = LockDescriptor::open(directory, name, kSidecarFlags);
   if (!file) return file.error();
   struct stat status {};
   if (::fstat(file->get(), &status) != 0) return last_error();
-  if (identity_of(status) != sidecar.claim.identity()) return system_code(ESTALE);
+  if (identity_of(status) != sidecar.identity()) return system_code(ESTALE);
   sidecar.file = std::move(*file);
   return {};
 }
@@ -137,7 +134,7 @@ void unlock_description(int file) noexcept {
 /// What all primitives share: the file, and who may wait for it.
 class PosixSidecar : public Sidecar {
  public:
-  PosixSidecar(int directory, std::string name, ClaimedSidecar sidecar)
+  PosixSidecar(int directory, std::string name, Claim sidecar)
       : directory_(directory), name_(std::move(name)), sidecar_(std::move(sidecar)) {}
 
   SysResult<void> try_lock() final {
@@ -149,7 +146,7 @@ class PosixSidecar : public Sidecar {
     if (waited_) {
       const auto current = identity_under(directory_, name_);
       if (!current && current.error().value() != ENOENT) return current.error();
-      if (!current || *current != sidecar_.claim.identity()) return system_code(ESTALE);
+      if (!current || *current != sidecar_.identity()) return system_code(ESTALE);
     }
     note_since();
     return {};
@@ -174,7 +171,7 @@ class PosixSidecar : public Sidecar {
 
   const int directory_;  // valid until locked
   const std::string name_;
-  ClaimedSidecar sidecar_;
+  Claim sidecar_;
   bool waited_ = false;
 };
 

@@ -126,6 +126,7 @@ class FaultyDirectory final : public storage::Directory {
   bool anybody_in_line(const std::string& name, storage::Arrival before) override {
     return inner_->anybody_in_line(name, before);
   }
+  void ring_for_next(const std::string& name) noexcept override { inner_->ring_for_next(name); }
   storage::FileIdentity identity() const noexcept override { return inner_->identity(); }
   const std::filesystem::path& path() const noexcept override { return inner_->path(); }
 

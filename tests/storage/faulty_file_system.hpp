@@ -117,6 +117,7 @@ class FaultyDirectory final : public Directory {
   bool anybody_in_line(const std::string& name, Arrival before) override {
     return directory_->anybody_in_line(name, before);
   }
+  void ring_for_next(const std::string& name) noexcept override { directory_->ring_for_next(name); }
   FileIdentity identity() const noexcept override { return directory_->identity(); }
   const std::filesystem::path& path() const noexcept override { return directory_->path(); }
 

@@ -125,6 +125,38 @@ TEST_CASE("P4 a lock held by another process longer than the deadline is locked,
   run(store->save(session_of("a"))).value();
 }
 
+namespace {
+
+asio::awaitable<void> count_up(StorePtr store, int times, int* failures) {
+  for (int i = 0; i < times; ++i) {
+    const auto updated = co_await store->update("s", [](Session& session) {
+      auto& count = session.metadata["count"];
+      count = count.as_int64() + 1;
+    });
+    if (!updated) ++*failures;
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "P4 with lock=flock a directory is shared with programs that take flock alone, and nothing is lost") {
+  constexpr int kTimes = 150;
+  Scratch scratch;
+  const auto store = open_in(scratch.path(), "?lock=flock&lock_timeout=5m&durability=process");
+  run(store->save(session_of("s").set_metadata("count", 0))).value();
+  std::vector<test::Program> others;
+  for (int i = 0; i < 2; ++i)
+    others.push_back(
+        test::Program({SESSILE_FOREIGN_WRITER, scratch.path().string(), "s", std::to_string(kTimes)}));
+  int failures = 0;
+  run(count_up(store, kTimes, &failures));
+  for (auto& other : others)
+    CHECK(other.wait() == 0);
+  CHECK(failures == 0);
+  CHECK(run(store->load("s")).value()->metadata.at("count").as_int64() == 3 * kTimes);
+}
+
 TEST_CASE("P4 only contention is locked: a sidecar that cannot be opened is another error") {
   Scratch scratch;
   auto store = open_in(scratch.path());
