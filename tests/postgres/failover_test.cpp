@@ -38,7 +38,8 @@ TEST_CASE("Two processes on different connections append to one session and lose
   CHECK(wait_for_program(one) == 0);
   CHECK(wait_for_program(two) == 0);
   std::vector<std::string> ones, twos;
-  for (const Message& message : blocking::load(*store, "shared").value()->messages) {
+  const SessionPtr shared = blocking::load(*store, "shared").value();
+  for (const Message& message : shared->messages) {
     const std::string text(message.content.as_string());
     (text.starts_with("one") ? ones : twos).push_back(text);
   }

@@ -98,7 +98,8 @@ Tally Writers::compare(SessionStore& truth) const {
   Tally tally;
   for (const auto& account : accounts_) {
     std::map<std::int64_t, std::uint64_t> there;
-    for (const Message& message : blocking::load(truth, account->id).value()->messages)
+    const SessionPtr stored = blocking::load(truth, account->id).value();
+    for (const Message& message : stored->messages)
       ++there[message.content.as_int64()];
     const auto take = [&](const std::vector<std::int64_t>& numbers, std::uint64_t& all,
                           std::uint64_t& found) {

@@ -218,7 +218,8 @@ TEST_CASE("A save of which only the change is written keeps the order of unknown
   REQUIRE(f.save(session));
   const auto keys = [&f] {
     std::string found;
-    for (const auto& field : f.load("s").value()->extra)
+    const SessionPtr loaded = f.load("s").value();
+    for (const auto& field : loaded->extra)
       found.append(std::string_view(field.key())).push_back(' ');
     return found;
   };
