@@ -249,7 +249,7 @@ Result<void> SessionWriter::write_snapshot(const Session& next, RecordHead head,
   const std::uint64_t bytes = head.summary.stored_bytes;
   if (bytes > kLargestAppended || must_be_replaced(bytes, bytes)) {
     // A session that is saved as a whole again and again gets its room at once.
-    const std::uint64_t room = tail_.size <= kSmallLogBytes ? tail_.size : 0;
+    const std::uint64_t room = tail_.end <= kSmallLogBytes ? std::min(tail_.size, kSmallLogBytes) : 0;
     return replace(next, std::move(head), room, gate);
   }
   return add_record(head, encode_snapshot(head, next, *known_->appends), durability, gate);

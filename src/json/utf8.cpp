@@ -3,6 +3,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace sessile::detail {
 namespace {
 
@@ -36,6 +40,12 @@ std::size_t valid_utf8_prefix(std::string_view text) noexcept {
   const std::size_t size = text.size();
   std::size_t i = 0;
   while (i < size) {
+#if defined(__SSE2__)
+    while (size - i >= 16 &&
+           _mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + i))) == 0) {
+      i += 16;
+    }
+#endif
     while (size - i >= 8) {
       std::uint64_t word;
       std::memcpy(&word, bytes + i, 8);

@@ -68,6 +68,16 @@ bool on_io_thread() noexcept {
   return io_thread;
 }
 
+void detail::wait_for(const std::atomic<bool>& flag) noexcept {
+  // The other thread returns from the system call that woke this one.
+  for (int i = 0; !flag.load(std::memory_order_acquire); ++i) {
+    if (i > 500) std::this_thread::yield();
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+  }
+}
+
 detail::IoThreadMark::IoThreadMark() noexcept : before_(std::exchange(io_thread, true)) {}
 detail::IoThreadMark::~IoThreadMark() {
   io_thread = before_;

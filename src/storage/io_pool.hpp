@@ -10,7 +10,6 @@
 #include <chrono>
 #include <exception>
 #include <functional>
-#include <latch>
 #include <memory>
 #include <new>
 #include <optional>
@@ -114,6 +113,11 @@ void until_there_is_memory(Action action) noexcept {
   }
 }
 
+namespace detail {
+/// Waits for `flag`, which another thread is about to set: a moment, unless that thread is not let run.
+void wait_for(const std::atomic<bool>& flag) noexcept;
+}  // namespace detail
+
 /// The way back to `home`, a caller's executor, from a thread that the caller's context does not know.
 ///
 /// As soon as the caller has resumed it may destroy its context. So nothing of it may be left on the thread
@@ -136,7 +140,7 @@ class WayHome {
       const Executor home = *std::exchange(journey->home, std::nullopt);
       until_there_is_memory([&] { depart(home, journey); });
     }
-    journey->left.count_down();
+    journey->left.store(true, std::memory_order_release);
   }
 
  private:
@@ -147,12 +151,12 @@ class WayHome {
     std::optional<Executor> home;
     std::optional<asio::executor_work_guard<Executor>> guard;
     std::optional<Resume> resume;
-    std::latch left{1};
+    std::atomic<bool> left{false};
   };
 
   static void depart(const Executor& home, const std::shared_ptr<Journey>& journey) {
     asio::post(home, [journey] {
-      journey->left.wait();
+      detail::wait_for(journey->left);
       // What is left of the journey may end on the other thread.
       [[maybe_unused]] const auto guard = std::exchange(journey->guard, std::nullopt);
       auto resume = std::exchange(journey->resume, std::nullopt);
