@@ -59,12 +59,12 @@ void Tenure::end(Tenure tenure) noexcept {
   if (next) next->take_turn(std::nullopt);
 }
 
-LockRequest::LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait)
+LockRequest::LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, After after, bool may_wait)
     : target_(std::move(target)),
       deadline_(deadline),
       may_wait_(may_wait),
       job_(std::move(job)),
-      held_(job_ ? nullptr : std::make_shared<HeldLock::State>()),
+      held_(after == After::free ? nullptr : std::make_shared<HeldLock::State>()),
       strand_(asio::make_strand(target_->pool)),
       observed_(target_->options.observer(), target_->sidecar()),
       attempt_(target_) {}
@@ -196,11 +196,13 @@ void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun) {
   alarm_.end();
   if (!gate_.cancelled() && job_) {
     std::exchange(job_, nullptr)(gate_);
-    Tenure::end(std::move(tenure));
-    return finish(LockOutcome());
+    if (!held_) {
+      Tenure::end(std::move(tenure));
+      return finish(LockOutcome());
+    }
   }
   LockOutcome outcome;
-  if (gate_.try_commit()) {
+  if (held_ && gate_.try_commit()) {
     held_->tenure.emplace(std::move(tenure));
     outcome.held.emplace(std::move(held_));
   } else {

@@ -49,7 +49,8 @@ class HeldLock::State {
   static void release(std::shared_ptr<State> state) noexcept;
 };
 
-/// How a request ended: with an exception, an error, the lock, or (its job was done) none of these.
+/// How a request ended: with an exception, an error, the lock, or (its job was done, the lock freed) none of
+/// these.
 class LockOutcome {
  public:
   LockOutcome() noexcept {}
@@ -62,10 +63,12 @@ class LockOutcome {
 /// run on a strand, one after the other.
 class LockRequest : public std::enable_shared_from_this<LockRequest> {
  public:
-  /// `job`: run once on the pool while the lock is held, which is then freed. Without one the lock goes to
-  /// the caller. `may_wait` false: the request was made by somebody already cancelled; it ends where it would
-  /// have to wait.
-  LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait);
+  /// What becomes of the lock when the job is done: it is freed, or goes to the caller.
+  enum class After { free, keep };
+
+  /// `job`: run once on the pool while the lock is held; null: none. `may_wait` false: the request was made
+  /// by somebody already cancelled; it ends where it would have to wait.
+  LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, After after, bool may_wait);
   virtual ~LockRequest() = default;
   LockRequest(const LockRequest&) = delete;
   LockRequest& operator=(const LockRequest&) = delete;
@@ -118,7 +121,7 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   const Deadline deadline_;
   const bool may_wait_;
   LockJob job_;
-  std::shared_ptr<HeldLock::State> held_;  // for who has no job; made where a lack of memory can be told
+  std::shared_ptr<HeldLock::State> held_;  // of a lock to keep; made where a lack of memory can be told
   CommitGate gate_;
   asio::strand<asio::any_io_executor> strand_;
   Arrival arrival_;  // constant once it has arrived
