@@ -114,16 +114,18 @@ bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) 
   return file && anybody_before(file.get(), offset_of(before));
 }
 
-void ring_for_next(int directory, const std::string& sidecar) noexcept try {
+bool ring_for_next(int directory, const std::string& sidecar) noexcept try {
   const Descriptor file(
       retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
-  if (!file) return;
+  if (!file) return false;
   const off_t next = first_taken(file.get(), 0);
   struct stat status {};
-  if (next == 0 || ::fstat(file.get(), &status) != 0) return;
+  if (next == 0 || ::fstat(file.get(), &status) != 0) return false;
   ring_doorbell(doorbell_of(identity_of(status), next));
+  return true;
 } catch (const std::bad_alloc&) {
   // The next one looks by itself before long.
+  return true;
 }
 
 }  // namespace sessile::storage

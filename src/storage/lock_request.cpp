@@ -51,6 +51,7 @@ void Tenure::end(Tenure tenure) noexcept {
       return;
     }
     // Before a request of this process may open the file again.
+    tenure.sidecar->let_go();
     tenure.sidecar.reset();
     target.directory->ring_for_next(target.sidecar());
     tenure.observed.freed();
