@@ -73,11 +73,16 @@ asio::awaitable<LockOutcome> request_lock(LockTargetPtr target, Deadline deadlin
 
 void HeldLock::State::release(std::shared_ptr<State> state) noexcept {
   if (!state) return;
-  if (on_io_thread()) return Tenure::end(std::move(*state->tenure));
+  // It ends with the state: at once where that may block, or where it cannot be posted, or is dropped.
+  if (on_io_thread() || !state->tenure) return;
+  const asio::any_io_executor pool = state->tenure->target->pool;
   try {
-    asio::post(state->tenure->target->pool, [state] { Tenure::end(std::move(*state->tenure)); });
+    asio::post(pool, [owned = std::move(state)]() mutable {
+      const detail::IoThreadMark mark;
+      owned.reset();
+    });
   } catch (const std::exception&) {
-    Tenure::end(std::move(*state->tenure));
+    // Without memory it ends here.
   }
 }
 

@@ -108,10 +108,13 @@ SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::st
   return system_code(EAGAIN);
 }
 
-bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) {
+bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) noexcept try {
   Descriptor file(
       retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
   return file && anybody_before(file.get(), offset_of(before));
+} catch (const std::bad_alloc&) {
+  // Then nobody is overtaken.
+  return true;
 }
 
 bool ring_for_next(int directory, const std::string& sidecar) noexcept try {

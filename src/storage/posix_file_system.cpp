@@ -211,7 +211,7 @@ class PosixDirectory final : public Directory {
   SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival) override {
     return storage::stand_in_line(descriptor_.get(), name, arrival);
   }
-  bool anybody_in_line(const std::string& name, Arrival before) override {
+  bool anybody_in_line(const std::string& name, Arrival before) noexcept override {
     return storage::anybody_in_line(descriptor_.get(), name, before);
   }
   void ring_for_next(const std::string& name) noexcept override {

@@ -162,6 +162,8 @@ class PosixSidecar : public Sidecar {
     return {};
   }
 
+  void wait_first() noexcept final { waited_ = true; }
+
   SysResult<std::unique_ptr<Watch>> watch(WatchCallback closed) final {
     return CloseWatcher::instance().watch(file(), std::move(closed));
   }
