@@ -191,6 +191,18 @@ Result<TailState> tail_state(AppendLog& log, std::uint64_t offset, std::string_v
   return state;
 }
 
+Result<TailState> last_state(AppendLog& log, std::uint64_t limit, std::uint64_t head_bytes, LogTail& tail) {
+  auto found = log.peek(limit, head_bytes);
+  if (!found) return found.error();
+  tail = std::move(*found);
+  auto state = tail_state(log, tail.offset, tail.members, limit);
+  if (tail.checked || (state && state->synced)) return state;
+  found = log.tail(limit);
+  if (!found) return found.error();
+  tail = std::move(*found);
+  return tail_state(log, tail.offset, tail.members, limit);
+}
+
 Result<AppendMemory> read_appends(AppendLog& log, const TailState& state, const Limits& limits) {
   const std::uint64_t limit = log_bytes_limit(limits);
   std::vector<RecordHead> keyed;  // the latest first
@@ -233,10 +245,9 @@ Result<SessionSummary> read_summary(storage::Directory& sessions, const std::str
   const std::uint64_t limit = log_bytes_limit(limits);
   auto log = AppendLog::open_to_read(sessions, log_file);
   if (!log) return log.error();
-  auto tail = log->peek(limit, kHeadBytes);
-  if (!tail) return tail.error();
-  auto state = tail_state(*log, tail->offset, tail->members, limit);
-  if (!state) return placed(state.error(), sessions, log_file, tail->offset);
+  LogTail tail;
+  auto state = last_state(*log, limit, kHeadBytes, tail);
+  if (!state) return placed(state.error(), sessions, log_file, tail.offset);
   if (log_name(state->summary.id) != log_file) {
     return corrupt_at("the log is another session's", sessions, log_file, 0);
   }

@@ -20,6 +20,12 @@ Error placed(Error error, const storage::Directory& sessions, const std::string&
 Result<TailState> tail_state(storage::AppendLog& log, std::uint64_t offset, std::string_view members,
                              std::uint64_t limit);
 
+/// The state that the last record stands for, and where that is. Of a record of more than `head_bytes` only
+/// so much is read when it was synced under another name: one that was appended may be torn anywhere, and
+/// then was never acknowledged. Errors: corrupt, unsupported, too_large, io.
+Result<TailState> last_state(storage::AppendLog& log, std::uint64_t limit, std::uint64_t head_bytes,
+                             storage::LogTail& tail);
+
 /// The remembered appends, from the records that have them: a bounded number, but for a snapshot that has
 /// some itself, which is read as a whole. Precondition: state.keyed is set.
 Result<AppendMemory> read_appends(storage::AppendLog& log, const TailState& state, const Limits& limits);

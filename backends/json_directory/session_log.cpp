@@ -88,21 +88,13 @@ Result<void> SessionWriter::find_end() {
 
 Result<void> SessionWriter::read_end() {
   const std::uint64_t limit = log_bytes_limit(limits_);
-  auto tail = log_->peek(limit, kCheckedBytes);
-  if (!tail) return tail.error();
-  auto state = tail_state(*log_, tail->offset, tail->members, limit);
-  if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
-  // A record that was appended may be torn in the middle; one that was synced under another name is not.
-  if (!tail->checked && !state->synced) {
-    tail = log_->tail(limit);
-    if (!tail) return tail.error();
-    state = tail_state(*log_, tail->offset, tail->members, limit);
-    if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
-  }
+  storage::LogTail tail;
+  auto state = last_state(*log_, limit, kCheckedBytes, tail);
+  if (!state) return placed(state.error(), *place_.sessions, log_name_, tail.offset);
   if (state->summary.id != id_) {
     return corrupt_at("the log is another session's", *place_.sessions, log_name_, 0);
   }
-  tail_ = std::move(*tail);
+  tail_ = std::move(tail);
   tail_.members.clear();
   known_ = std::make_unique<KnownLog>();
   known_->state = std::move(*state);

@@ -1,6 +1,7 @@
 // `sessile copy`: a thousand sessions there and back, kill -9 in the middle, real transcripts.
 #include "copy/varied_sessions.hpp"
 #include "support/programs.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -28,7 +29,9 @@ class Ran {
 class Place {
  public:
   std::string url(const std::string& scheme, const std::string& name) const {
-    return scheme + ":" + (directory.path() / name).string();
+    const std::string url = scheme + ":" + (directory.path() / name).string();
+    stores.at(url);
+    return url;
   }
   std::vector<std::string> words(const std::string& from, const std::string& to,
                                  std::vector<std::string> more = {}) const {
@@ -48,6 +51,7 @@ class Place {
     return ran;
   }
   TemporaryDirectory directory;
+  SoundStores stores;
 };
 
 std::vector<std::string> documents_at(const std::string& url) {
@@ -87,6 +91,7 @@ TEST_CASE("A copy killed in the middle is continued: nothing twice, nothing miss
   const Place place;
   const std::string from = place.url("file", "from");
   const std::string to = place.url("jsondir", "to");
+  place.stores.at(to).allow(remains_of_the_dead());
   const StorePtr source = open_store(from).value();
   fill(source, 400);
   std::ptrdiff_t before = 0;
@@ -142,6 +147,7 @@ TEST_CASE("A difference, a gap and a damaged session are named, and the exit cod
 
   std::ofstream(place.directory.path() / "from/plain-0.json", std::ios::trunc)
       << "{\"session_id\":\"plain-0\",";
+  place.stores.at(from).expect(FindingKind::corrupt);
   const std::string other = place.url("jsondir", "other");
   const Ran damaged = place.copy(from, other);
   CHECK(damaged.code == 6);

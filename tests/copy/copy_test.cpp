@@ -104,6 +104,7 @@ TEST_CASE("copy carries everything over between any two kinds of store") {
 TEST_CASE("copy keeps times that are missing, foreign or no times at all") {
   for_each_store([](TestStore& target) {
     TemporaryDirectory place;
+    const SoundAtEnd sound("file:" + place.path().string());
     std::ofstream(place.path() / "none.json") << R"({"session_id":"none","messages":[]})";
     std::ofstream(place.path() / "odd.json")
         << R"({"session_id":"odd","messages":[],"created_at":"yesterday","updated_at":1767323045})";

@@ -11,6 +11,8 @@ namespace sessile::crash {
 namespace {
 
 constexpr const char* kPlace = "/place/store";
+/// A log is made in whole blocks: what is left of its last one takes an append without making it longer.
+constexpr std::size_t kMoreThanThereIsRoomFor = 5000;
 
 /// A session as the test knows it.
 class Known {
@@ -41,8 +43,9 @@ State state_of(const Session& session) {
 class SessionSubject : public Subject {
  public:
   std::vector<std::string> operations() const override {
-    return {"save_a",   "save_a_weak",   "append_a", "append_a_weak", "key_a",  "key_a_weak",
-            "update_a", "update_a_weak", "remove_a", "remove_a_weak", "save_b", "flush"};
+    return {"save_a",     "save_a_weak", "append_a",      "append_a_weak", "key_a",
+            "key_a_weak", "update_a",    "update_a_weak", "remove_a",      "remove_a_weak",
+            "save_b",     "flush",       "grow_a"};
   }
 
   void open(Machine& machine) override {
@@ -75,6 +78,7 @@ class SessionSubject : public Subject {
     effect.durability = weak ? Durability::process : Durability::power;
     if (verb == "save" || verb == "fill") return save(std::move(effect), verb == "fill");
     if (verb == "append") return append(std::move(effect), "");
+    if (verb == "grow") return append(std::move(effect), "", kMoreThanThereIsRoomFor);
     if (verb == "pad") return append(std::move(effect), "", room_before_compaction());
     if (verb == "key") return append(std::move(effect), "key");
     if (verb == "update") return update(std::move(effect));

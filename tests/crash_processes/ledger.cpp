@@ -1,5 +1,7 @@
 #include "crash_processes/ledger.hpp"
 
+#include "support/sound.hpp"
+
 #include <sessile/backend.hpp>
 #include <sessile/blocking.hpp>
 
@@ -71,15 +73,12 @@ std::string shared_text(int writer, std::uint64_t append) {
 
 /// A dead writer leaves remains, and never damage; once they are swept nothing is left to say.
 std::string check_remains(SessionStore& store) {
+  testing::FindingKinds remains = testing::remains_of_the_dead();
+  remains.push_back(FindingKind::unsynced);  // where the power went in the middle of a sync
   const auto repaired = blocking::verify(store, VerifyOptions().repair());
-  if (!repaired) return "verify: " + repaired.error().message();
-  for (const Finding& finding : repaired->findings) {
-    if (is_damage(finding.kind)) return "verify: " + finding.path + ": " + finding.detail;
-  }
-  const auto again = blocking::verify(store);
-  if (!again) return "verify: " + again.error().message();
-  if (again->findings.empty()) return {};
-  return "verify after a repair: " + again->findings.front().path + ": " + again->findings.front().detail;
+  if (auto faults = testing::faults_in(repaired, remains); !faults.empty()) return faults;
+  const auto faults = testing::faults_in(blocking::verify(store));
+  return faults.empty() ? faults : "after a repair: " + faults;
 }
 
 }  // namespace

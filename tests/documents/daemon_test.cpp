@@ -1,5 +1,5 @@
 // A daemon's state.
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/daemon_state.hpp>
 #include <sessile/json.hpp>
@@ -12,7 +12,7 @@
 using namespace sessile;
 using namespace std::chrono_literals;
 using blocking::wait;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Changes to a JSON document.
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/documents.hpp>
 #include <sessile/json.hpp>
@@ -9,7 +9,7 @@
 
 using namespace sessile;
 using blocking::wait;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

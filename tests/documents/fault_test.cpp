@@ -10,7 +10,7 @@
 using namespace sessile;
 using blocking::wait;
 using sessile::test::Faults;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

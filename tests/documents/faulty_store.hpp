@@ -1,9 +1,9 @@
 // A DocumentStore whose calls to the file system can be made to fail.
 #pragma once
 
+#include "document_scratch.hpp"
 #include "documents/core.hpp"
 #include "storage/faulty_directory.hpp"
-#include "storage/scratch.hpp"
 
 namespace sessile::test {
 

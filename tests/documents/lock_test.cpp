@@ -1,5 +1,5 @@
 // A category's lock held over several steps.
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/documents.hpp>
 #include <sessile/wait.hpp>
@@ -16,7 +16,7 @@
 using namespace sessile;
 using namespace std::chrono_literals;
 using blocking::wait;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

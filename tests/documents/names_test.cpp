@@ -1,5 +1,5 @@
 // Which names documents and categories may have.
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/documents.hpp>
 #include <sessile/wait.hpp>
@@ -8,7 +8,7 @@
 
 using namespace sessile;
 using namespace std::string_literals;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

@@ -1,6 +1,6 @@
 // Several real processes at one directory.
 #include "process.hpp"
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/daemon_state.hpp>
 #include <sessile/wait.hpp>
@@ -13,7 +13,7 @@
 using namespace sessile;
 using namespace std::chrono_literals;
 using sessile::test::Child;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Pruning the documents of a category.
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/documents.hpp>
 #include <sessile/wait.hpp>
@@ -9,7 +9,7 @@
 using namespace sessile;
 using namespace std::chrono_literals;
 using blocking::wait;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 

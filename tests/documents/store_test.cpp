@@ -1,5 +1,5 @@
 // Documents as such: saved, loaded, listed, removed.
-#include "storage/scratch.hpp"
+#include "document_scratch.hpp"
 
 #include <sessile/backend.hpp>
 #include <sessile/documents.hpp>
@@ -11,7 +11,7 @@
 
 using namespace sessile;
 using blocking::wait;
-using sessile::test::Scratch;
+using Scratch = sessile::test::DocumentScratch;
 
 namespace {
 
@@ -57,6 +57,7 @@ TEST_CASE("O1 a Markdown document is kept byte for byte, beside the JSON documen
   CHECK(wait(documents.load_json("notes", "one")).value()->value.is_null());
   CHECK(refused(wait(documents.save_markdown("notes", "two", "\xff"))).code() == Errc::invalid_argument);
   test::write(scratch / "base/notes/three.md", "abc\xff");
+  scratch.sound.expect(FindingKind::corrupt);
   const Error error = refused(wait(documents.load_markdown("notes", "three")));
   CHECK(error.code() == Errc::corrupt);
   CHECK(error.offset() == 3);
@@ -80,6 +81,7 @@ TEST_CASE(
   const DocumentStore documents = open(scratch);
   wait(documents.save_json("notes", "other", 1)).value();
   test::write(scratch / "base/notes/one.json", "{\"a\": tru}");
+  scratch.sound.expect(FindingKind::corrupt);
   const Error error = refused(wait(documents.load_json("notes", "one")));
   CHECK(error.code() == Errc::corrupt);
   CHECK(error.path() == (scratch / "base/notes/one.json").string());
@@ -102,6 +104,7 @@ TEST_CASE("O3 a listing has each name once, without extension, sorted, and nothi
   test::write(scratch / "base/notes/.hidden.json", "1");
   test::write(scratch / "base/notes/other.txt", "1");
   test::write(scratch / "base/notes/d.json.tmp.1.0123456789abcdef", "1");
+  scratch.sound.expect(FindingKind::leftover);
   std::filesystem::create_directory(scratch / "base/notes/directory.json");
   CHECK(wait(documents.list("notes")).value() == std::vector<std::string>{"B", "a", "b", "c"});
 }
@@ -192,7 +195,7 @@ TEST_CASE("O1 what cannot be stored exactly, or is over a limit, is refused and 
   CHECK(refused(wait(documents.save_json("n", "a", deep))).code() == Errc::too_large);
   CHECK_FALSE(std::filesystem::exists(scratch / "base"));
   wait(documents.save_json("n", "a", 1)).value();
-  test::write(scratch / "base/n/big.json", std::string(101, '1'));
+  test::write(scratch / "base/n/big.json", '"' + std::string(101, '1') + '"');
   CHECK(refused(wait(documents.load_json("n", "big"))).code() == Errc::too_large);
 }
 

@@ -94,6 +94,8 @@ void for_each_planted(const std::function<std::filesystem::path(const Place&)>& 
       // Nobody else is affected.
       CHECK(blocking::load(*place.store, SessionId("other")));
       place.append("other", "goes on");
+      std::filesystem::remove_all(at);
+      check_sound(*place.store, {FindingKind::stale_entry});
     }
   }
 }

@@ -3,7 +3,9 @@
 #include "linearizability/checker.hpp"
 #include "linearizability/flawed_store.hpp"
 #include "linearizability/recorder.hpp"
+#include "support/forked.hpp"
 #include "support/long_run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/memory.hpp>
@@ -104,6 +106,18 @@ void run_rounds(const std::string& what, std::uint64_t count, Spread spread,
             << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms" << std::endl;
 }
 
+/// What the rounds left at one place, some of whose writers were killed. Looked at by a child: whoever forks
+/// has no store open.
+void check_left(const std::string& url) {
+  testing::Forked checker([&url] {
+    const auto report = blocking::verify(*open_store(url).value());
+    const std::string faults = testing::faults_in(report, testing::remains_of_the_dead());
+    std::cerr << faults;
+    return faults.empty() ? 0 : 1;
+  });
+  CHECK_MESSAGE(checker.wait() == 0, url);
+}
+
 /// Rounds on a store of files; every eighth one synced.
 void run_rounds_on_files(const std::string& scheme, std::uint64_t count) {
   const Place place;
@@ -111,6 +125,8 @@ void run_rounds_on_files(const std::string& scheme, std::uint64_t count) {
     const char* durability = number % 8 == 0 ? "power" : "process";
     return open_store(place.url(scheme, number) + "?durability=" + durability);
   });
+  for (std::uint64_t number = 0; number < count; number += 10)
+    check_left(place.url(scheme, number));
 }
 
 /// In how many rounds a flaw was caught, of at most `most`; stops at the first.

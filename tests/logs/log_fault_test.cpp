@@ -1,6 +1,7 @@
 // What the logs do when the disk does not (H2, H6 to H8).
 #include "storage/faulty_file_system.hpp"
 #include "support/run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include "logs/log_access.hpp"
@@ -29,8 +30,11 @@ std::string bytes_of(const std::filesystem::path& file) {
 
 class Fixture {
  public:
-  SessionLog log() const { return LogAccess::session_log(files, file, json::object(), LogOptions()); }
-  Result<MemoryLog> memory() const { return run(LogAccess::open_memory(files, file, LogOptions())); }
+  SessionLog log() { return LogAccess::session_log(files, file, json::object(), LogOptions()); }
+  Result<MemoryLog> memory() {
+    is_memory = true;
+    return run(LogAccess::open_memory(files, file, LogOptions()));
+  }
 
   /// The `index`-th call from now on, of those that change something, fails with `error`.
   void fail_call(int index, errc::errc_t error) {
@@ -51,6 +55,9 @@ class Fixture {
   std::filesystem::path file = place.path() / "log.jsonl";
   std::shared_ptr<Faults> faults = std::make_shared<Faults>();
   std::shared_ptr<FaultyFileSystem> files = std::make_shared<FaultyFileSystem>(faults);
+  bool is_memory = false;
+  sessile::testing::SoundAtEnd sound{
+      [this] { return run(is_memory ? MemoryLog::verify(file) : SessionLog(file).verify()); }};
 };
 
 }  // namespace

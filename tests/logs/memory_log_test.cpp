@@ -1,5 +1,6 @@
 // The memory across sessions, in one process (H6 to H9).
 #include "support/run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include "storage/log_record.hpp"
@@ -37,6 +38,7 @@ class Fixture {
   TemporaryDirectory place;
   std::filesystem::path file = place.path() / "memory.jsonl";
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
+  SoundAtEnd sound{[this] { return run(MemoryLog::verify(file)); }};
 };
 
 std::string ids(const std::vector<MemoryItem>& items) {
@@ -260,6 +262,7 @@ TEST_CASE("H8 a torn last record is dropped, damage anywhere else is corrupt wit
   CHECK(error.offset() == whole.rfind("{\"crc\"", second));
   CHECK(fixture.bytes() == damaged);
   fixture.write(std::string(4096, '\0'));
+  fixture.sound.expect(FindingKind::corrupt);
   CHECK(run(MemoryLog::open(fixture.file)).error().code() == Errc::corrupt);
 }
 

@@ -1,5 +1,6 @@
 // The memory between processes (H5, H8): the other process is this program, run for one of its cases.
 #include "support/run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/memory_log.hpp>
@@ -18,6 +19,14 @@ using namespace sessile;
 using namespace sessile::testing;
 
 namespace {
+
+/// The file of one memory, whose writers are killed.
+class Place {
+ public:
+  TemporaryDirectory directory;
+  const std::filesystem::path file = directory.path() / "memory.jsonl";
+  SoundAtEnd sound{[this] { return run(MemoryLog::verify(file)); }, remains_of_the_dead()};
+};
 
 constexpr const char* kFileVariable = "SESSILE_TEST_MEMORY_FILE";
 
@@ -100,8 +109,8 @@ TEST_CASE("child: adds and forgets until it is killed" * doctest::skip()) {
 
 TEST_CASE(
     "H5 while another process has the memory open it is locked by that pid, and free when it is killed") {
-  TemporaryDirectory place;
-  const auto file = place.path() / "memory.jsonl";
+  const Place place;
+  const auto file = place.file;
   Child child("child: holds the memory until it is killed", file);
   REQUIRE(child.await('h'));
   const Error error = run(MemoryLog::open(file)).error();
@@ -116,8 +125,8 @@ TEST_CASE(
 }
 
 TEST_CASE("H8 ids never repeat over a process that is killed at work") {
-  TemporaryDirectory place;
-  const auto file = place.path() / "memory.jsonl";
+  const Place place;
+  const auto file = place.file;
   MemoryId highest = 0;
   for (int round = 0; round < 8; ++round) {
     Child child("child: adds and forgets until it is killed", file);

@@ -1,5 +1,6 @@
 // A session's log of plain lines (H1 to H4).
 #include "support/run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/json.hpp>
@@ -17,6 +18,24 @@ using namespace sessile::testing;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// All logs in it are checked when the test is done.
+class Place : public TemporaryDirectory {
+ public:
+  const SoundAtEnd sound{[this] { return verify_all(); }};
+
+ private:
+  Result<VerifyReport> verify_all() const {
+    VerifyReport all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path())) {
+      if (entry.path().extension() != ".jsonl" || entry.is_symlink() || !entry.is_regular_file()) continue;
+      auto report = run(SessionLog(entry.path()).verify());
+      if (!report) return report.error();
+      all.add(std::move(*report));
+    }
+    return all;
+  }
+};
 
 std::string bytes_of(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -49,7 +68,7 @@ std::string contents(const LoadedLog& log) {
 }  // namespace
 
 TEST_CASE("H1 the first append makes the directory (0700), the file (0600) and the header") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "a" / "b" / "session.jsonl";
   SessionLog log(file, {{"model", "m"}}, at(std::make_shared<ManualClock>()));
   run(log.append(Message("user", "Hello"))).value();
@@ -63,7 +82,7 @@ TEST_CASE("H1 the first append makes the directory (0700), the file (0600) and t
 }
 
 TEST_CASE("H1 the header is written only when the file is new or empty") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "session.jsonl";
   write(file, "");
   SessionLog first(file, {{"run", 1}});
@@ -79,7 +98,7 @@ TEST_CASE("H1 the header is written only when the file is new or empty") {
 }
 
 TEST_CASE("H2 a turn comes back as it was given, every field of it, one line a turn") {
-  TemporaryDirectory place;
+  Place place;
   SessionLog log(place.path() / "session.jsonl");
   Message turn("assistant", json::array{json::object{{"type", "text"}, {"text", "a\nb\u2028\u00e9"}}});
   turn.set_timestamp(parse_time("2020-01-02T03:04:05Z").value());
@@ -95,7 +114,7 @@ TEST_CASE("H2 a turn comes back as it was given, every field of it, one line a t
 }
 
 TEST_CASE("H2 an append never glues to a torn line, loses no whole one and cuts none") {
-  TemporaryDirectory place;
+  Place place;
   const auto whole = place.path() / "whole.jsonl";
   SessionLog source(whole, {{"n", 1}});
   for (const char* text : {"one", "two", "three"})
@@ -125,7 +144,7 @@ TEST_CASE("H2 an append never glues to a torn line, loses no whole one and cuts 
 }
 
 TEST_CASE("H2 appends of several threads and handles all land, whole") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "session.jsonl";
   for (const Durability durability : {Durability::process, Durability::power}) {
     std::filesystem::remove(file);
@@ -156,7 +175,7 @@ TEST_CASE("H2 appends of several threads and handles all land, whole") {
 }
 
 TEST_CASE("H3 load skips what does not parse and says where, by line and byte") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "foreign.jsonl";
   const std::string nuls(7, '\0');
   const std::vector<std::string> lines = {
@@ -181,6 +200,8 @@ TEST_CASE("H3 load skips what does not parse and says where, by line and byte") 
   }
   text.pop_back();  // no newline at the end, as many programs leave it
   write(file, text);
+  for (const FindingKind kind : {FindingKind::torn, FindingKind::corrupt})
+    place.sound.expect(kind);
 
   const LoadedLog log = run(SessionLog(file).load()).value();
   CHECK(log.meta == json::object{{"by", "another"}});
@@ -204,12 +225,14 @@ TEST_CASE("H3 load skips what does not parse and says where, by line and byte") 
 }
 
 TEST_CASE("H3 objects glued on one line are all recovered; what is left of the line is reported") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "glued.jsonl";
   const std::string one = "{\"role\":\"user\",\"content\":\"a } \\\" { b\"}";
   const std::string two = "{\"role\":\"assistant\",\"content\":\"two\"}";
   const std::string three = "{\"role\":\"user\",\"content\":\"three\"}";
   write(file, one + two + " " + three + "\n" + one + "{oops}" + two + "{\"role\":\"us\n" + three + "\n");
+  for (const FindingKind kind : {FindingKind::torn, FindingKind::corrupt})
+    place.sound.expect(kind);
   const LoadedLog log = run(SessionLog(file).load()).value();
   CHECK(contents(log) ==
         "user:a } \" { b assistant:two user:three user:a } \" { b assistant:two user:three ");
@@ -223,7 +246,7 @@ TEST_CASE("H3 objects glued on one line are all recovered; what is left of the l
 }
 
 TEST_CASE("H3 a missing log is not_found; a line or a log over its limit is too_large") {
-  TemporaryDirectory place;
+  Place place;
   const Error missing = run(SessionLog(place.path() / "no.jsonl").load()).error();
   CHECK(missing.code() == Errc::not_found);
   CHECK(missing.path() == (place.path() / "no.jsonl").string());
@@ -243,20 +266,21 @@ TEST_CASE("H3 a missing log is not_found; a line or a log over its limit is too_
 }
 
 TEST_CASE("H3 a log of many objects glued on one line is read in a reasonable time") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "long.jsonl";
   std::string text;
   constexpr std::size_t kTurns = 20000;
   for (std::size_t i = 0; i < kTurns; ++i)
     text += "{\"role\":\"user\",\"content\":\"" + std::to_string(i) + "\"}";
   write(file, text + "\n" + std::string(1 << 20, '{') + "\n");
+  place.sound.expect(FindingKind::torn);
   const LoadedLog log = run(SessionLog(file).load()).value();
   CHECK(log.turns.size() == kTurns);
   CHECK(log.skipped.size() == 1);
 }
 
 TEST_CASE("H2 bad turns, options and paths are refused, and nothing is made") {
-  TemporaryDirectory place;
+  Place place;
   const auto file = place.path() / "sub" / "session.jsonl";
   SessionLog log(file);
   CHECK(run(log.append(Message("user", "\xff"))).error().code() == Errc::invalid_argument);
@@ -276,7 +300,7 @@ TEST_CASE("H2 bad turns, options and paths are refused, and nothing is made") {
 }
 
 TEST_CASE("H2 a log that is a symbolic link is not followed") {
-  TemporaryDirectory place;
+  Place place;
   write(place.path() / "target", "");
   std::filesystem::create_symlink("target", place.path() / "link.jsonl");
   CHECK(run(SessionLog(place.path() / "link.jsonl").append(Message("user", "x"))).has_error());
@@ -284,7 +308,7 @@ TEST_CASE("H2 a log that is a symbolic link is not followed") {
 }
 
 TEST_CASE("H4 the logs of a directory, sorted by name; a missing directory has none") {
-  TemporaryDirectory place;
+  Place place;
   for (const char* name : {"b.jsonl", "a.jsonl", "C.jsonl", ".hidden.jsonl", "a.jsonl.lock", "notes.txt"})
     write(place.path() / name, "");
   std::filesystem::create_directory(place.path() / "dir.jsonl");

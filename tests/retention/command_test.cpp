@@ -1,5 +1,6 @@
 // The command's prune, memory and log (O12, H3, H5 to H7).
 #include "support/run.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/sessile.hpp>
@@ -59,6 +60,7 @@ class Fixture {
   }
 
   TemporaryDirectory place;
+  SoundAtEnd sound{"jsondir:" + (place.path() / "store").string()};
 };
 
 json::value parsed(const std::string& text) {

@@ -30,6 +30,15 @@ class TestStore {
                 .value();
   }
 
+  TestStore(const TestStore&) = delete;
+  TestStore& operator=(const TestStore&) = delete;
+  /// What is left is sound, unless the test damaged it itself.
+  ~TestStore() noexcept(false) {
+    if (std::uncaught_exceptions() > 0) return;
+    if (!damaged) check_sound(*store);
+    run(store->close()).value();
+  }
+
   const std::string scheme;
   TemporaryDirectory directory;
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
@@ -45,8 +54,6 @@ inline void for_each_store(void (*test)(TestStore&)) {
     CAPTURE(scheme);
     TestStore place(scheme);
     test(place);
-    if (!place.damaged) check_sound(*place.store);
-    run(place.store->close()).value();
   }
 }
 

@@ -225,10 +225,14 @@ TEST_CASE("P4 waiting in the queue beyond the deadline is locked, and says how l
   asio::steady_timer released(context, std::chrono::steady_clock::time_point::max());
   asio::co_spawn(context, hold(lock, &released), asio::detached);
   std::optional<Error> failure;
+  std::optional<Error> other_failure;
   int begun = 0;
+  // A deadline that is later, and known earlier.
+  asio::co_spawn(context, acquire_within(lock, 20s, &other_failure, &begun), asio::detached);
   asio::co_spawn(context, acquire_within(lock, 30ms, &failure, &begun), asio::detached);
   poll_until(context, [&] { return failure.has_value(); });
   CHECK(failure->code() == Errc::locked);
+  CHECK_FALSE(other_failure.has_value());
   CHECK(failure->retryable());
   REQUIRE(failure->waited().has_value());
   CHECK(*failure->waited() >= 30ms);
@@ -236,6 +240,7 @@ TEST_CASE("P4 waiting in the queue beyond the deadline is locked, and says how l
   let_go(released);
   context.restart();
   context.run();
+  CHECK_FALSE(other_failure.has_value());
 }
 
 TEST_CASE("a coroutine cancelled in the queue leaves it, and the next one gets its turn") {

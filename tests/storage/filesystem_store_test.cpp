@@ -1,7 +1,7 @@
 // The backend of one file a session: the rows of behaviours P3 to P13, and files that cannot be read.
 #include "backends/filesystem/store.hpp"
 #include "faulty_directory.hpp"
-#include "scratch.hpp"
+#include "store_scratch.hpp"
 
 #include <sessile/sessile.hpp>
 
@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 namespace {
 
 using test::run;
-using test::Scratch;
+using Scratch = test::StoreScratch;
 using Names = std::vector<std::string>;
 
 StorePtr open_in(const std::filesystem::path& directory, std::string_view parameters = "") {
@@ -71,6 +71,7 @@ class OneDirectory final : public storage::FileSystem {
 TEST_CASE("P3 the directory is made by the first save; before it listing is empty and load is not_found") {
   Scratch scratch;
   const auto place = scratch / "not/yet";
+  const testing::SoundAtEnd sound("file:" + place.string());
   auto store = open_in(place);
   CHECK(run(store->list()).value().items.empty());
   CHECK(run(store->load("a")).error().code() == Errc::not_found);
@@ -161,6 +162,7 @@ TEST_CASE("P4 only contention is locked: a sidecar that cannot be opened is anot
   Scratch scratch;
   auto store = open_in(scratch.path());
   std::filesystem::create_directory(scratch / "a.json.lock");
+  scratch.sound.expect(FindingKind::wrong_type);
   CHECK(run(store->save(session_of("a"))).error().code() == Errc::io);
 }
 
@@ -201,6 +203,7 @@ TEST_CASE("P5 temporary files that dead writers left are swept by the next save 
   CHECK(run(store->list()).value().items.empty());
   run(store->save(session_of("a"))).value();
   CHECK(scratch.names() == Names{"a.json", "a.json.lock", "b.json.tmp.17.00000000000000ff"});
+  scratch.sound.expect(FindingKind::leftover);
 }
 
 TEST_CASE("P6 the sidecar stays when its session is removed") {
@@ -225,6 +228,7 @@ TEST_CASE("P8 only files that end in .json are sessions; directories, links and 
   std::filesystem::create_directory(scratch / "dir.json");
   std::filesystem::create_symlink("a.json", scratch / "link.json");
   REQUIRE(::mkfifo((scratch / "fifo.json").c_str(), 0600) == 0);
+  scratch.sound.expect(FindingKind::wrong_type);
   auto page = run(store->list()).value();
   CHECK(ids_of(page) == Names{"a"});
   CHECK(page.unreadable.empty());
@@ -329,6 +333,7 @@ TEST_CASE("what cannot be read is corrupt with its path, is never overwritten, a
     auto store = open_in(scratch.path());
     run(store->save(session_of("good"))).value();
     test::write(scratch / "bad.json", content);
+    scratch.sound.expect(FindingKind::corrupt);
     for (const auto& error :
          {run(store->load("bad")).error(), run(store->save(session_of("bad"))).error(),
           run(store->remove("bad")).error(), run(store->append("bad", Message("user", "x"))).error(),
@@ -353,6 +358,7 @@ TEST_CASE(
   auto store = open_in(scratch.path());
   run(store->save(session_of("a"))).value();
   std::filesystem::resize_file(scratch / "a.json", std::filesystem::file_size(scratch / "a.json") - 20);
+  scratch.sound.expect(FindingKind::corrupt);
   const auto torn = test::read(scratch / "a.json");
   const auto error = run(store->load("a")).error();
   CHECK(error.code() == Errc::corrupt);
@@ -366,6 +372,7 @@ TEST_CASE("a newer format is refused and not rewritten") {
   Scratch scratch;
   const std::string newer = R"({"sessile":{"format":99},"session_id":"a"})";
   test::write(scratch / "a.json", newer);
+  scratch.sound.expect(FindingKind::newer_format);
   auto store = open_in(scratch.path());
   CHECK(run(store->load("a")).error().code() == Errc::unsupported);
   CHECK(run(store->save(session_of("a"))).error().code() == Errc::unsupported);
@@ -406,6 +413,7 @@ TEST_CASE("idempotency keys are remembered in the document, also through a save"
 TEST_CASE("a directory that was deleted and made anew while the store is open is opened again") {
   Scratch scratch;
   const auto place = scratch / "place";
+  const testing::SoundAtEnd sound("file:" + place.string());
   auto store = open_in(place);
   run(store->save(session_of("a"))).value();
   std::filesystem::remove_all(place);

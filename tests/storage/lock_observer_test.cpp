@@ -1,11 +1,15 @@
 // What a store tells of the locks its writers take.
-#include "scratch.hpp"
+#include "storage/advisory_lock.hpp"
 #include "storage/file_system.hpp"
+#include "store_scratch.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/open.hpp>
 
 #include <doctest/doctest.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
 #include <mutex>
@@ -19,6 +23,7 @@ namespace sessile {
 namespace {
 
 using test::Scratch;
+using test::StoreScratch;
 
 /// Copies of the events, kept as they come. Thread-safe.
 class Events {
@@ -38,6 +43,13 @@ class Events {
     const std::lock_guard lock(mutex_);
     return entries_;
   }
+  /// Where all had the lock.
+  std::vector<Entry> in_order_of_turns() const {
+    auto entries = all();
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return a.event.acquired < b.event.acquired; });
+    return entries;
+  }
 
  private:
   mutable std::mutex mutex_;
@@ -51,12 +63,20 @@ std::shared_ptr<SessionStore> open_in(const Scratch& scratch, const std::string&
       .value();
 }
 
+asio::awaitable<void> take_turns(storage::AdvisoryLock lock, int count) {
+  auto work = [](storage::CommitGate&) -> Result<int> { return 1; };
+  for (int i = 0; i < count; ++i) {
+    const auto done = co_await lock.run_locked<int>(std::nullopt, work);
+    CHECK(done.has_value());
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a lock observer is told of every lock, when it was asked for, had and freed") {
   for (const std::string scheme : {"file", "jsondir"}) {
     CAPTURE(scheme);
-    const Scratch scratch;
+    const StoreScratch scratch(scheme);
     Events events;
     const auto store = open_in(scratch, scheme, events.observer());
     blocking::save(*store, Session("a")).value();
@@ -79,7 +99,7 @@ TEST_CASE("a lock observer is told of every lock, when it was asked for, had and
 }
 
 TEST_CASE("holders of one lock, as they are told, follow one another") {
-  const Scratch scratch;
+  const StoreScratch scratch;
   Events events;
   const auto store = open_in(scratch, "file", events.observer());
   blocking::save(*store, Session("a")).value();
@@ -94,17 +114,35 @@ TEST_CASE("holders of one lock, as they are told, follow one another") {
   for (auto& thread : threads)
     thread.join();
   blocking::close(*store).value();
-  auto told = events.all();
+  const auto told = events.in_order_of_turns();
   REQUIRE(told.size() == 41);
-  std::sort(told.begin(), told.end(),
-            [](const auto& a, const auto& b) { return *a.event.acquired < *b.event.acquired; });
   for (std::size_t i = 1; i < told.size(); ++i) {
     CHECK(told[i - 1].event.released <= *told[i].event.acquired);
   }
 }
 
-TEST_CASE("a lock observer is told of a wait that was given up, as one without the lock") {
+TEST_CASE(
+    "who asked first is served first, as a lock observer is told, also when several threads ask at once") {
   const Scratch scratch;
+  Events events;
+  const storage::AdvisoryLock lock(scratch.open(), "a.lock", LockOptions().observer(events.observer()),
+                                   storage::io_executor());
+  constexpr int kCoroutines = 8;
+  constexpr int kTurns = 500;
+  asio::thread_pool threads(4);
+  for (int i = 0; i < kCoroutines; ++i)
+    asio::co_spawn(threads, take_turns(lock, kTurns), asio::detached);
+  threads.join();
+  const auto told = events.in_order_of_turns();
+  REQUIRE(told.size() == kCoroutines * kTurns);
+  std::size_t overtakings = 0;
+  for (std::size_t i = 1; i < told.size(); ++i)
+    overtakings += told[i - 1].event.requested > told[i].event.requested ? 1 : 0;
+  CHECK(overtakings == 0);
+}
+
+TEST_CASE("a lock observer is told of a wait that was given up, as one without the lock") {
+  const StoreScratch scratch;
   Events events;
   const auto store = open_in(scratch, "file", events.observer());
   blocking::save(*store, Session("a")).value();
@@ -128,7 +166,7 @@ TEST_CASE("a lock observer is told of a wait that was given up, as one without t
 }
 
 TEST_CASE("what a lock observer throws harms nobody") {
-  const Scratch scratch;
+  const StoreScratch scratch;
   const auto store = open_in(scratch, "file", [](const LockEvent&) { throw std::runtime_error("observer"); });
   CHECK(blocking::save(*store, Session("a")).has_value());
   CHECK(blocking::save(*store, Session("a")).has_value());

@@ -11,6 +11,8 @@
 #include <boost/asio/detached.hpp>
 
 #include <cerrno>
+#include <chrono>
+#include <future>
 #include <thread>
 
 namespace sessile::storage {
@@ -96,6 +98,19 @@ TEST_CASE("P4 a lock that another process holds beyond the deadline is locked") 
   }
 }
 
+TEST_CASE("P4 the deadline ends a pause that would last longer") {
+  constexpr auto kPause = 10s;
+  Scratch scratch;
+  Holder holder(scratch.path(), "a.lock", "ofd");
+  REQUIRE(holder.holds());
+  AdvisoryLock lock(scratch.open(), "a.lock", LockOptions().timeout(40ms).waiting(LockWaiting::poll, kPause),
+                    io_executor());
+  const auto failure = test::run(acquire(lock));
+  REQUIRE(failure.has_value());
+  CHECK(failure->code() == Errc::locked);
+  CHECK(failure->waited().value_or(kPause) < kPause);
+}
+
 TEST_CASE("a waiter gets the lock when the process that holds it lets go, or is killed") {
   for (const bool killed : {false, true}) {
     for (const char* primitive : kPrimitives) {
@@ -155,9 +170,40 @@ TEST_CASE("who holds the lock is named only while it does") {
     CHECK(directory->lock_holder("b.lock").pid == 0);
   }
   CHECK(directory->lock_holder("a.lock").pid == 0);
+  // Those in line have the file open as well, and no lock.
+  Holder keeper(scratch.path(), "a.lock", "plain-flock", "keep");
+  keeper.unlock_but_keep_open();
+  const auto give_up = std::chrono::steady_clock::now() + 60s;
+  while (!test::lockable_elsewhere(scratch.path(), "a.lock", "plain-flock") &&
+         std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(1ms);
+  CHECK(directory->lock_holder("a.lock").pid == 0);
   const auto held = directory->try_lock("a.lock", LockPrimitive::automatic);
   REQUIRE(held.has_value());
   CHECK(directory->lock_holder("a.lock").pid == ::getpid());
+}
+
+TEST_CASE("a sidecar that was replaced while it was waited for is not taken for the lock") {
+  for (const char* primitive : kPrimitives) {
+    CAPTURE(primitive);
+    Scratch scratch;
+    Holder first(scratch.path(), "a.lock", primitive);
+    REQUIRE(first.holds());
+    auto waiter =
+        std::async(std::launch::async, [&] { return test::run(acquire(lock_in(scratch, primitive, 60s))); });
+    const auto give_up = std::chrono::steady_clock::now() + 60s;
+    while (!scratch.open()->anybody_in_line("a.lock", Arrival::max()) &&
+           std::chrono::steady_clock::now() < give_up)
+      std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(50ms);  // it opens the sidecar when it is in line
+    std::filesystem::remove(scratch / "a.lock");
+    Holder second(scratch.path(), "a.lock", primitive);
+    REQUIRE(second.holds());
+    first.release();
+    CHECK(waiter.wait_for(200ms) == std::future_status::timeout);
+    second.release();
+    CHECK_FALSE(waiter.get().has_value());
+  }
 }
 
 TEST_CASE("a child that inherited the lock's descriptors delays nobody when its parent is killed") {

@@ -390,6 +390,8 @@ TEST_CASE("a cancellation ends the wait for the lock's holder, and the wait for 
     signal.emit(asio::cancellation_type::terminal);
     context.run();
     CHECK(aborted == true);
+    CHECK(journal->count("leave line") == 1);
+    CHECK(journal->count("ring") == 1);
     CHECK(Contention::in_line(scratch) == behind_another);
     CHECK(watched_files() == 0);
   }

@@ -1,3 +1,6 @@
+#include "support/sound.hpp"
+#include "support/temporary_directory.hpp"
+
 #include <sessile/ids.hpp>
 #include <sessile/json.hpp>
 #include <sessile/open.hpp>
@@ -53,27 +56,29 @@ std::string message_line(const std::string& content) {
 // A store of a kind that outlives a process; its scheme is empty when this build has none.
 class Place {
  public:
-  Place() : path_(fs::temp_directory_path() / ("sessile-command-" + SessionId::random().str())) {
-    fs::create_directory(path_);
+  Place() {
     const std::vector<std::string> schemes = registered_schemes();
     for (const std::string scheme : {"jsondir", "file"}) {
       if (std::find(schemes.begin(), schemes.end(), scheme) != schemes.end()) scheme_ = scheme;
     }
   }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  ~Place() { fs::remove_all(path_); }
 
   bool is_missing() const {
     if (scheme_.empty()) MESSAGE("skipped: no backend of this build outlives a process");
     return scheme_.empty();
   }
-  std::string url(const std::string& name = "store") const { return scheme_ + ':' + (path_ / name).string(); }
-  const fs::path& path() const noexcept { return path_; }
+  std::string url(const std::string& name = "store") const {
+    const std::string url = scheme_ + ':' + (path() / name).string();
+    stores_.at(url);
+    return url;
+  }
+  const fs::path& path() const noexcept { return directory_.path(); }
+  /// url(), damaged by the test on purpose.
+  void expect(FindingKind kind) const { stores_.at(url()).expect(kind); }
 
   /// Runs the command in a shell, with `input` on stdin.
   Ran run(const std::string& arguments, const std::string& input = "") const {
-    std::ofstream(path_ / "in", std::ios::binary) << input;
+    std::ofstream(path() / "in", std::ios::binary) << input;
     return run_redirected(arguments, " < " + quoted("in") + " > " + quoted("out"));
   }
   Ran run_redirected(const std::string& arguments, const std::string& redirections) const {
@@ -82,8 +87,8 @@ class Place {
     const int status = std::system(("bash -c \"set -o pipefail; " + line + "\"").c_str());
     Ran ran;
     ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    ran.out = read_file(path_ / "out");
-    ran.err = read_file(path_ / "err");
+    ran.out = read_file(path() / "out");
+    ran.err = read_file(path() / "err");
     return ran;
   }
   /// The same on url().
@@ -92,9 +97,10 @@ class Place {
   }
 
  private:
-  std::string quoted(const std::string& name) const { return '\'' + (path_ / name).string() + '\''; }
-  const fs::path path_;
+  std::string quoted(const std::string& name) const { return '\'' + (path() / name).string() + '\''; }
+  const testing::TemporaryDirectory directory_;
   std::string scheme_;
+  const testing::SoundStores stores_;
 };
 
 constexpr const char* kDemo =
@@ -259,6 +265,7 @@ TEST_CASE("ls goes on past what cannot be read") {
   }
   REQUIRE(files.size() == 1);
   std::ofstream(files[0], std::ios::binary | std::ios::trunc) << "{\"session_id\":\0\0\0\n{}\n";
+  place.expect(FindingKind::corrupt);
   const Ran ran = place.on_store("--json ls");
   CHECK(ran.code == 0);
   REQUIRE(lines_of(ran.out).size() == 2);

@@ -1,5 +1,6 @@
 #include "import/ingest.hpp"
 
+#include "support/sound.hpp"
 #include "tools/transcripts.hpp"
 
 #include <sessile/blocking.hpp>
@@ -126,6 +127,7 @@ TEST_CASE("Real transcripts import and export again in every store with nothing 
   const Folder folder;
   for (const std::string& url : store_urls(folder)) {
     CAPTURE(url);
+    const sessile::testing::SoundAtEnd sound(url);
     const auto store = open_store(url).value();
     for (const auto& [name, messages] : counts) {
       CAPTURE(name);

@@ -1,4 +1,5 @@
 // The interface's own rows of the behaviours: P1, P2, P7, P10 and P11.
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <sessile/sessile.hpp>
@@ -81,13 +82,13 @@ class OwnStore final : public SessionStore {
 
 class Scratch {
  public:
-  const std::filesystem::path& path() const noexcept { return place_.path(); }
+  const std::filesystem::path& path() const noexcept { return place.path(); }
   StorePtr open(const std::string& parameters = "", OpenOptions options = OpenOptions()) const {
     return open_store("file:" + path().string() + parameters, std::move(options)).value();
   }
 
- private:
-  const testing::TemporaryDirectory place_;
+  const testing::TemporaryDirectory place;
+  const testing::SoundAtEnd sound{"file:" + path().string()};
 };
 
 }  // namespace
@@ -215,6 +216,7 @@ TEST_CASE(
   CHECK_FALSE(missing.retryable());
 
   std::ofstream(scratch.path() / "damaged.json") << "{\"session_id\": ";
+  scratch.sound.expect(FindingKind::corrupt);
   const Error damaged = blocking::load(*store, "damaged").error();
   CHECK(damaged.code() == Errc::corrupt);
   CHECK(damaged.path().find("damaged.json") != std::string::npos);
