@@ -43,14 +43,12 @@ std::optional<Revision> revision_of(const std::optional<Probe>& probe) {
   return probe ? std::optional(probe->written.revision) : std::nullopt;
 }
 
+/// What a row's revision is compared with; empty: with nothing. No row has a negative one: neither "absent"
+/// nor a number that doesn't go through int64 meets a row.
 std::optional<std::int64_t> expected_of(const RevisionCheck& check) {
+  if (check.is_absent()) return -1;
   const auto revision = check.revision();
   return revision ? std::optional(static_cast<std::int64_t>(*revision)) : std::nullopt;
-}
-
-/// Only what goes through int64 can be stored, so no other revision can match.
-bool can_match(const RevisionCheck& check) {
-  return expected_of(check).value_or(0) >= 0;
 }
 
 std::vector<Parameter> about(const SessionId& id, std::int64_t writer) {
@@ -252,7 +250,7 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
   const Statements& sql = database_->statements;
   const std::vector<std::string> bodies = bodies_of(messages);
   const std::optional<std::string> title = title_from(std::move(messages));
-  for (int attempt = 0; attempt < kAttempts && can_match(options.if_revision()); ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const std::int64_t writer = random_writer();
     std::vector<Parameter> decide;
     decide.push_back(Parameter::text(id.str()));

@@ -7,6 +7,7 @@
 #include <libpq-fe.h>
 
 #include <future>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -182,6 +183,23 @@ TEST_CASE("A session made again by a machine whose clock is behind repeats no re
   blocking::save(*ahead, simple("t")).value();
   blocking::remove(*ahead, "t").value();
   CHECK(database.query("SELECT string_agg(id, ',') FROM sessile.retired") == "t");
+}
+
+TEST_CASE("A revision that no session can have is a conflict, or not_found where there is none") {
+  const Database database;
+  const auto store = database.open();
+  const Revision stored = blocking::save(*store, simple("s")).value().revision;
+  const Revision huge = std::numeric_limits<Revision>::max();
+  const auto options = AppendOptions().if_revision(huge);
+  const Error error = failed(blocking::append(*store, "s", one_message("x"), options));
+  CHECK(error.code() == Errc::conflict);
+  CHECK(error.expected() == huge);
+  CHECK(error.actual() == stored);
+  CHECK(failed(blocking::append(*store, "t", one_message("x"), options)).code() == Errc::not_found);
+  CHECK(failed(blocking::remove(*store, "s", RemoveOptions().if_revision(huge))).code() == Errc::conflict);
+  CHECK(failed(blocking::save(*store, simple("s"), SaveOptions().if_revision(huge))).code() ==
+        Errc::conflict);
+  CHECK(blocking::load(*store, "s").value()->revision == stored);
 }
 
 TEST_CASE("The tables are made once, however many stores start at the same time") {
