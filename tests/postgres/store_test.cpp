@@ -154,6 +154,25 @@ TEST_CASE("An append writes its own rows, an update those that changed") {
         "0");
 }
 
+TEST_CASE("An update writes a message that differs in nothing but its text") {
+  const Database database;
+  const auto store = database.open();
+  const TimePoint time = parse_time("2026-11-20T09:30:00Z").value();
+  Session session = simple("s");
+  session.add_message("user", json::value{{"a", 1}, {"b", 2}}).add_message("user", json::value{{"n", 0.0}});
+  session.add_message("user", "timed").add_message("user", "last");
+  session.messages[3].timestamp = Timestamp(time, "\"2026-11-20T10:30:00+01:00\"");
+  blocking::save(*store, session).value();
+  const auto check_update = [&](const Mutation& mutation) {
+    const SessionPtr updated = blocking::update(*store, "s", mutation).value();
+    const SessionPtr loaded = blocking::load(*store, "s").value();
+    CHECK(encode_session(*loaded) == encode_session(*updated));
+  };
+  check_update([](Session& s) { s.set_title("1").messages[1].content = {{"b", 2}, {"a", 1}}; });
+  check_update([](Session& s) { s.set_title("2").messages[2].content = {{"n", -0.0}}; });
+  check_update([&](Session& s) { s.set_title("3").messages[3].timestamp = time; });
+}
+
 TEST_CASE("A keyed append remembers the last 64 keys and no more") {
   const Database database;
   const auto store = database.open("durability=process");
