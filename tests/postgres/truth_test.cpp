@@ -39,6 +39,16 @@ class Other {
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
+/// Waits until a statement of a store waits for `event` (of pg_stat_activity).
+void wait_until_waiting(const Database& database, const std::string& event) {
+  const std::string count =
+      "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile' AND wait_event = '" + event +
+      "' AND datname = '" + database.name + "'";
+  for (int i = 0; i < 200 && database.query(count) == "0"; ++i)
+    std::this_thread::sleep_for(50ms);
+  REQUIRE(database.query(count) == "1");
+}
+
 std::string raise(const std::string& state) {
   return "RAISE EXCEPTION 'injected' USING ERRCODE = '" + state + "';";
 }
@@ -131,14 +141,6 @@ TEST_CASE("A keyed append that met its session being made again finds the key th
       "CREATE SEQUENCE calls; CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN "
       "IF nextval('calls') = 1 THEN PERFORM pg_advisory_xact_lock(7); END IF; RETURN NULL; END $body$; "
       "CREATE TRIGGER hold BEFORE UPDATE ON sessile.sessions FOR EACH STATEMENT EXECUTE FUNCTION hold()");
-  const auto wait_for = [&](const std::string& kind) {
-    const std::string count =
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile' AND wait_event = '" + kind +
-        "' AND datname = '" + database.name + "'";
-    for (int i = 0; i < 200 && database.query(count) == "0"; ++i)
-      std::this_thread::sleep_for(50ms);
-    REQUIRE(database.query(count) == "1");
-  };
   Other maker(database), holder(database);
   holder.run("SELECT pg_advisory_lock(7)");
   maker.run(
@@ -152,9 +154,9 @@ TEST_CASE("A keyed append that met its session being made again finds the key th
   const auto options = AppendOptions().idempotency_key("k");
   auto late = std::async(std::launch::async,
                          [&] { return blocking::append(*store, "s", one_message("x"), options); });
-  wait_for("transactionid");
+  wait_until_waiting(database, "transactionid");
   maker.run("COMMIT");  // the lock finds nothing: the row it waited for is gone
-  wait_for("advisory");
+  wait_until_waiting(database, "advisory");
   const Written first = blocking::append(*other_store, "s", one_message("x"), options).value();
   holder.run("SELECT pg_advisory_unlock(7)");
   const Written second = late.get().value();
@@ -247,6 +249,28 @@ TEST_CASE("A write that waits for another writer can be cancelled, and nothing h
   CHECK(failed(*outcome).code() == Errc::cancelled);
   other.run("COMMIT");
   CHECK(messages_of(*store, "s") == 1);
+}
+
+TEST_CASE("A flush is over when what came before it is on the disk, whoever else flushes") {
+  const Database database;
+  const auto store = database.open("durability=process&lock_timeout=2s");
+  blocking::save(*store, simple("s")).value();
+  const auto synced = [&] { return database.query("SELECT synced FROM sessile.store"); };
+  const std::string before = synced();
+  Other other(database);
+  other.run("BEGIN; SELECT * FROM sessile.store FOR UPDATE");
+  auto first = std::async(std::launch::async, [&] { return blocking::flush(*store); });
+  wait_until_waiting(database, "transactionid");
+  CHECK(failed(blocking::flush(*store)).code() == Errc::locked);
+  CHECK(failed(first.get()).code() == Errc::locked);
+  other.run("COMMIT");
+  CHECK(synced() == before);
+  blocking::flush(*store).value();
+  const std::string after = synced();
+  CHECK(after != before);
+  // Nothing to wait for.
+  blocking::flush(*store).value();
+  CHECK(synced() == after);
 }
 
 TEST_CASE("Each durability is a synchronous_commit, whatever the server's default is") {
