@@ -298,7 +298,8 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     auto refused = refused_append(*probe, known, options, print, session_limit());
     if (!refused) co_return refused.error();
     if (!*refused) continue;
-    // The first call may have asked for less durability than this one promises.
+    // The first call may have asked for less durability than this one promises, and of another store.
+    note(terms.durability);
     if (terms.durability == Durability::power) {
       auto synced = co_await sync_there();
       if (!synced) co_return synced.error();

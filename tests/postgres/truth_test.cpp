@@ -273,6 +273,18 @@ TEST_CASE("A flush is over when what came before it is on the disk, whoever else
   CHECK(synced() == after);
 }
 
+TEST_CASE("A flush takes along what a replayed append acknowledged again") {
+  const Database database;
+  const auto store = database.open("durability=process"), other = database.open("durability=process");
+  blocking::save(*store, simple("s")).value();
+  const auto options = AppendOptions().idempotency_key("k");
+  blocking::append(*store, "s", one_message("x"), options).value();
+  CHECK(blocking::append(*other, "s", one_message("x"), options).value().replayed);
+  const std::string before = database.query("SELECT synced FROM sessile.store");
+  blocking::flush(*other).value();
+  CHECK(database.query("SELECT synced FROM sessile.store") != before);
+}
+
 TEST_CASE("Each durability is a synchronous_commit, whatever the server's default is") {
   const Database database;
   const auto store = database.open();
