@@ -375,3 +375,20 @@ TEST_CASE("A row that was tampered with is reported and left alone") {
   CHECK(blocking::list_for_agent(*store, "a").value().items.size() == 1);
   CHECK(blocking::list_for_agent(*store, "a").value().unreadable.size() == 3);
 }
+
+TEST_CASE("A write that was committed says so, whatever else is wrong with its row") {
+  const Database database;
+  const auto store = database.open();
+  const Written first = blocking::save(*store, simple("s")).value();
+  database.query("UPDATE sessile.sessions SET created_text = 'no JSON'");
+  const Written second = blocking::append(*store, "s", one_message("x")).value();
+  CHECK(second.revision == first.revision + 1);
+  CHECK(second.created_at == first.created_at);
+  CHECK(blocking::save(*store, simple("s")).value().revision == first.revision + 2);
+  CHECK(database.query("SELECT revision FROM sessile.sessions") == std::to_string(first.revision + 2));
+  // What writes nothing has nothing to say but that.
+  CHECK(failed(blocking::append(*store, "s", {})).code() == Errc::corrupt);
+  CHECK(failed(blocking::append(*store, "s", one_message("x"), AppendOptions().if_revision(7))).code() ==
+        Errc::corrupt);
+  CHECK(failed(blocking::load(*store, "s")).code() == Errc::corrupt);
+}
