@@ -49,6 +49,23 @@ void wait_until_waiting(const Database& database, const std::string& event) {
   REQUIRE(database.query(count) == "1");
 }
 
+/// The outcome of `operation`, which is cancelled when a statement of a store waits for `event`.
+Result<Written> cancelled_at(const Database& database, const std::string& event, Async<Written> operation) {
+  asio::io_context context(1);
+  asio::cancellation_signal signal;
+  std::optional<Result<Written>> outcome;
+  asio::co_spawn(context, std::move(operation),
+                 asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, Result<Written> result) {
+                   outcome.emplace(std::move(result));
+                 }));
+  auto running = std::async(std::launch::async, [&] { context.run(); });
+  wait_until_waiting(database, event);
+  asio::post(context, [&] { signal.emit(asio::cancellation_type::terminal); });
+  running.get();
+  REQUIRE(outcome);
+  return std::move(*outcome);
+}
+
 std::string raise(const std::string& state) {
   return "RAISE EXCEPTION 'injected' USING ERRCODE = '" + state + "';";
 }
@@ -249,6 +266,22 @@ TEST_CASE("A write that waits for another writer can be cancelled, and nothing h
   CHECK(failed(*outcome).code() == Errc::cancelled);
   other.run("COMMIT");
   CHECK(messages_of(*store, "s") == 1);
+}
+
+TEST_CASE("A write that was cancelled while the tables were made is not sent") {
+  const Database database;
+  // Outlasts the request to cancel: what the server is doing then succeeds.
+  database.query(
+      "CREATE FUNCTION outlast() RETURNS event_trigger LANGUAGE plpgsql AS $body$ BEGIN "
+      "PERFORM pg_sleep(30); EXCEPTION WHEN query_canceled THEN NULL; END $body$; "
+      "CREATE EVENT TRIGGER outlast ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA') "
+      "EXECUTE FUNCTION outlast()");
+  const auto store = database.open();
+  const auto outcome = cancelled_at(database, "PgSleep", store->save(simple("s")));
+  CHECK(failed(outcome).code() == Errc::cancelled);
+  database.query("DROP EVENT TRIGGER outlast");
+  CHECK(blocking::list(*store).value().items.empty());
+  blocking::save(*store, simple("s"), SaveOptions().if_absent()).value();
 }
 
 TEST_CASE("A flush is over when what came before it is on the disk, whoever else flushes") {
