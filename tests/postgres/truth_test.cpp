@@ -11,8 +11,11 @@
 #include <libpq-fe.h>
 
 #include <cstdio>
+#include <functional>
 #include <future>
 #include <thread>
+
+#include <dlfcn.h>
 
 using namespace sessile;
 using namespace sessile::testing;
@@ -49,22 +52,35 @@ void wait_until_waiting(const Database& database, const std::string& event) {
   REQUIRE(database.query(count) == "1");
 }
 
-/// The outcome of `operation`, which is cancelled when a statement of a store waits for `event`.
-Result<Written> cancelled_at(const Database& database, const std::string& event, Async<Written> operation) {
-  asio::io_context context(1);
-  asio::cancellation_signal signal;
-  std::optional<Result<Written>> outcome;
-  asio::co_spawn(context, std::move(operation),
-                 asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, Result<Written> result) {
-                   outcome.emplace(std::move(result));
-                 }));
-  auto running = std::async(std::launch::async, [&] { context.run(); });
-  wait_until_waiting(database, event);
-  asio::post(context, [&] { signal.emit(asio::cancellation_type::terminal); });
-  running.get();
-  REQUIRE(outcome);
-  return std::move(*outcome);
-}
+/// An operation of its own thread that can be cancelled.
+class Cancellable {
+ public:
+  explicit Cancellable(Async<Written> operation) {
+    asio::co_spawn(
+        context_, std::move(operation),
+        asio::bind_cancellation_slot(signal_.slot(), [this](std::exception_ptr, Result<Written> result) {
+          outcome_.emplace(std::move(result));
+        }));
+    running_ = std::async(std::launch::async, [this] { context_.run(); });
+  }
+  void cancel() {
+    asio::post(context_, [this] { signal_.emit(asio::cancellation_type::terminal); });
+  }
+  Result<Written> outcome() {
+    running_.get();
+    REQUIRE(outcome_);
+    return std::move(*outcome_);
+  }
+
+ private:
+  asio::io_context context_{1};
+  asio::cancellation_signal signal_;
+  std::optional<Result<Written>> outcome_;
+  std::future<void> running_;  // first to go: it uses the others
+};
+
+/// What happens when a ROLLBACK is about to be sent.
+std::function<void()> before_rollback;
 
 std::string raise(const std::string& state) {
   return "RAISE EXCEPTION 'injected' USING ERRCODE = '" + state + "';";
@@ -75,6 +91,15 @@ std::size_t messages_of(SessionStore& store, const SessionId& id) {
 }
 
 }  // namespace
+
+/// The backend's calls come here.
+extern "C" int PQsendQueryParams(PGconn* connection, const char* command, int count, const Oid* types,
+                                 const char* const* values, const int* sizes, const int* formats,
+                                 int result_format) {
+  static const auto real = reinterpret_cast<decltype(&PQsendQueryParams)>(::dlsym(RTLD_NEXT, __func__));
+  if (before_rollback && std::string_view(command) == "ROLLBACK") before_rollback();
+  return real(connection, command, count, types, values, sizes, formats, result_format);
+}
 
 TEST_CASE("What the server refuses has a kind of its own") {
   const Database database;
@@ -277,11 +302,34 @@ TEST_CASE("A write that was cancelled while the tables were made is not sent") {
       "CREATE EVENT TRIGGER outlast ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA') "
       "EXECUTE FUNCTION outlast()");
   const auto store = database.open();
-  const auto outcome = cancelled_at(database, "PgSleep", store->save(simple("s")));
-  CHECK(failed(outcome).code() == Errc::cancelled);
+  Cancellable save(store->save(simple("s")));
+  wait_until_waiting(database, "PgSleep");
+  save.cancel();
+  CHECK(failed(save.outcome()).code() == Errc::cancelled);
   database.query("DROP EVENT TRIGGER outlast");
   CHECK(blocking::list(*store).value().items.empty());
   blocking::save(*store, simple("s"), SaveOptions().if_absent()).value();
+}
+
+TEST_CASE("A write that was cancelled while the server undid it is not sent again") {
+  const Database database;
+  const auto store = database.open();
+  blocking::save(*store, simple("s")).value();
+  database.on("BEFORE UPDATE", "sessions", "IF nth() = 1 THEN " + raise("40001") + " END IF;");
+  std::promise<void> reached, cancelled;
+  before_rollback = [&] {
+    reached.set_value();
+    cancelled.get_future().wait();
+  };
+  Cancellable append(store->append("s", one_message("x")));
+  reached.get_future().wait();
+  append.cancel();
+  std::this_thread::sleep_for(300ms);  // on its way to the strand that is held
+  cancelled.set_value();
+  const auto outcome = append.outcome();
+  before_rollback = nullptr;
+  CHECK(failed(outcome).code() == Errc::cancelled);
+  CHECK(messages_of(*store, "s") == 1);
 }
 
 TEST_CASE("A flush is over when what came before it is on the disk, whoever else flushes") {
