@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 namespace sessile::postgres {
 
@@ -35,8 +36,10 @@ class Wire {
   bool duplicate(int socket) {
     const int copy = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return false;
-    descriptor.assign(copy);
-    return true;
+    error_code failed;
+    descriptor.assign(copy, failed);
+    if (failed) ::close(copy);
+    return !failed;
   }
   void let_go() {
     if (borrowed_) descriptor.release();

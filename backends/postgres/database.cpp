@@ -40,12 +40,14 @@ Outcome outcome_of(const Flight& flight, std::size_t commit) {
   return failure.undone_and_worth_another_try() && !flight.cancelling ? Outcome::undone : Outcome::refused;
 }
 
-/// Ends a transaction that failed, so that its connection can be used again.
-asio::awaitable<void> undo(Connection& connection, const Statement& rollback) {
-  if (connection.dropped() || !connection.in_transaction()) co_return;
+/// Ends a transaction that failed, so that its connection can be used again. True: the caller gave up
+/// meanwhile, which no later wait on its strand would know.
+asio::awaitable<bool> undo(Connection& connection, const Statement& rollback) {
+  if (connection.dropped() || !connection.in_transaction()) co_return false;
   Commands commands;
   commands.emplace_back(rollback);
-  co_await connection.exchange(commands, Intent::writes);
+  const Flight flight = co_await connection.exchange(commands, Intent::writes);
+  co_return flight.cancelling;
 }
 
 /// A server that turned read-only, or shuts down, is not asked again on the same connection.
@@ -105,6 +107,7 @@ Async<Database::Prepared> Database::prepare(Attempts& attempts, bool make) {
     prepared.lease = std::move(*lease);
     auto found = co_await place_.find(*prepared.lease, make);
     if (found.refusal) co_return *found.refusal;
+    if (found.cancelled) co_return Error(Errc::cancelled);
     prepared.ready = found.ready;
     if (!found.failure) co_return prepared;
     const bool cancelled = co_await is_cancelled();
@@ -180,7 +183,8 @@ Async<Flight> Database::write(Commands body, Terms terms) {
     Flight flight = co_await prepared->lease->exchange(commands, Intent::writes);
     const Outcome outcome = outcome_of(flight, commit);
     if (flight.failure && spoils_connection(*flight.failure)) prepared->lease->drop();
-    co_await undo(*prepared->lease, statements.rollback);
+    const bool undoing_cancelled = co_await undo(*prepared->lease, statements.rollback);
+    const bool cancelling = flight.cancelling || undoing_cancelled;
     if (outcome == Outcome::committed) {
       flight.replies.erase(flight.replies.begin(), flight.replies.begin() + 2);
       flight.replies.pop_back();
@@ -189,11 +193,11 @@ Async<Flight> Database::write(Commands body, Terms terms) {
     const bool gone = flight.failure && flight.failure->no_place() && outcome == Outcome::refused;
     if (gone) place_.forget();
     if (outcome == Outcome::unknown) open_question = indeterminate(why_unknown(flight));
-    const bool again = !flight.cancelling && (outcome == Outcome::undone || gone ||
-                                              (outcome == Outcome::unknown && terms.repeatable));
+    const bool again = !cancelling && (outcome == Outcome::undone || gone ||
+                                       (outcome == Outcome::unknown && terms.repeatable));
     if (!again || !attempts.left()) {
       if (open_question) co_return *open_question;
-      if (flight.cancelling) co_return Error(Errc::cancelled);
+      if (cancelling) co_return Error(Errc::cancelled);
       if (!flight.failure) co_return Error(Errc::unavailable, "the server did not commit");
       co_return refusal(*flight.failure);
     }
@@ -226,7 +230,8 @@ Async<OpenTransaction> Database::begin(Commands body, Terms terms) {
     const bool again = failure.no_place() || failure.cause == Failure::Cause::connection ||
                        failure.undone_and_worth_another_try();
     if (spoils_connection(failure)) transaction.lease->drop();
-    co_await undo(*transaction.lease, statements.rollback);
+    const bool undoing_cancelled = co_await undo(*transaction.lease, statements.rollback);
+    if (undoing_cancelled) co_return Error(Errc::cancelled);
     if (!again || !attempts.left()) co_return refusal(failure);
     transaction.lease.give_back();
     co_await attempts.pause();
@@ -243,14 +248,15 @@ Async<std::optional<Flight>> Database::finish(OpenTransaction transaction, Comma
   Flight flight = co_await transaction.lease->exchange(commands, Intent::writes);
   const Outcome outcome = outcome_of(flight, commands.size() - 1);
   if (flight.failure && spoils_connection(*flight.failure)) transaction.lease->drop();
-  co_await undo(*transaction.lease, statements.rollback);
+  const bool undoing_cancelled = co_await undo(*transaction.lease, statements.rollback);
+  const bool cancelling = flight.cancelling || undoing_cancelled;
   if (outcome == Outcome::committed) {
     flight.replies.pop_back();
     co_return std::optional<Flight>(std::move(flight));
   }
-  if (outcome == Outcome::undone) co_return std::optional<Flight>();
   if (outcome == Outcome::unknown) co_return indeterminate(why_unknown(flight));
-  if (flight.cancelling) co_return Error(Errc::cancelled);
+  if (cancelling) co_return Error(Errc::cancelled);
+  if (outcome == Outcome::undone) co_return std::optional<Flight>();
   if (!flight.failure) co_return Error(Errc::unavailable, "the server did not commit");
   co_return refusal(*flight.failure);
 }

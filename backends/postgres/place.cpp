@@ -60,9 +60,10 @@ std::int64_t Place::lock_number() const noexcept {
 asio::awaitable<Place::Found> Place::run(Connection& connection, const Commands& commands, Flight& flight) {
   Found found;
   flight = co_await connection.exchange(commands, Intent::writes);
-  found.ready = !flight.failure;
+  found.cancelled = flight.cancelling;
+  found.ready = !flight.failure && !flight.cancelling;
   found.failure = flight.failure;
-  if (flight.failure) connection.drop();  // the server undoes what was begun
+  if (!found.ready) connection.drop();  // the server undoes what was begun
   co_return found;
 }
 

@@ -23,7 +23,8 @@ class Place {
   class Found {
    public:
     Found() {}
-    bool ready = false;  ///< else, without failure and refusal: nothing there yet
+    bool ready = false;      ///< else, without failure and refusal: nothing there yet
+    bool cancelled = false;  ///< the caller gave up meanwhile; no later wait on its strand would know
     std::optional<Failure> failure;
     std::optional<Error> refusal;
   };

@@ -34,6 +34,23 @@ class Pool::Waiter {
   std::unique_ptr<Connection> connection;
 };
 
+/// The right to open a connection, passed on unless it was used.
+class Pool::Slot {
+ public:
+  explicit Slot(std::shared_ptr<Pool> pool) noexcept : pool_(std::move(pool)) {}
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot() {
+    if (!pool_) return;
+    const std::lock_guard lock(pool_->mutex_);
+    pool_->pass_on_slot();
+  }
+  void use() noexcept { pool_.reset(); }
+
+ private:
+  std::shared_ptr<Pool> pool_;
+};
+
 Lease& Lease::operator=(Lease&& other) noexcept {
   give_back();
   pool_ = std::move(other.pool_);
@@ -112,7 +129,10 @@ Async<Lease> Pool::acquire(Clock::time_point deadline) {
     connection = std::move(waiter->connection);
   }
   if (connection) co_return Lease(shared_from_this(), std::move(connection));
-  co_return co_await connect(deadline);
+  Slot slot(shared_from_this());
+  auto opened = co_await connect(deadline);
+  if (opened) slot.use();
+  co_return opened;
 }
 
 Async<Lease> Pool::connect(Clock::time_point deadline) {
@@ -136,10 +156,6 @@ Async<Lease> Pool::connect(Clock::time_point deadline) {
     if (connected) co_return Lease(shared_from_this(), std::move(opened.connection));
     failure = std::move(opened.failure);
     if (!failure.worth_another_connection() || Clock::now() >= deadline) break;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    pass_on_slot();
   }
   co_return to_error(failure);
 }

@@ -52,6 +52,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   friend class Lease;
   using Clock = std::chrono::steady_clock;
   class Waiter;
+  class Slot;
 
   void release(std::unique_ptr<Connection> connection) noexcept;
   /// An idle connection, or the right to open one (null), or neither: then `waiter` was queued.
@@ -59,6 +60,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Gives the right to open a connection to who waits longest.
   void pass_on_slot() noexcept;
   asio::awaitable<bool> wait_turn(std::shared_ptr<Waiter> waiter, Clock::time_point deadline);
+  /// The right to open one must be held; it is the lease's then.
   Async<Lease> connect(Clock::time_point deadline);
   Clock::time_point next_attempt();
   void note(bool connected);

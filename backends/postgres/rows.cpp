@@ -167,22 +167,32 @@ Result<SessionPtr> session_at(const Reply& reply, int row, std::int64_t last, co
   return SessionPtr(std::make_shared<const Session>(std::move(*session)));
 }
 
-Result<std::optional<Probe>> probe_in(const Reply& reply) {
-  if (reply.rows() == 0) return std::optional<Probe>();
+namespace {
+
+/// Without the text that it was written as.
+Timestamp bare_time_at(const Reply& reply, int micros_column) {
+  return time_at(reply, 0, micros_column, -1).value_or(Timestamp());
+}
+
+}  // namespace
+
+std::optional<Probe> probe_in(const Reply& reply) {
+  if (reply.rows() == 0) return std::nullopt;
   Probe probe;
   const auto revision = count_at(reply, 0, probe_column::kRevision);
   const auto created = time_at(reply, 0, probe_column::kCreated, probe_column::kCreatedText);
   const auto updated = time_at(reply, 0, probe_column::kUpdated, probe_column::kUpdatedText);
   const auto bytes = count_at(reply, 0, probe_column::kBytes);
   if (!revision || !created || !updated || !bytes)
-    return unreadable("a time or a number of the session's row is out of range");
-  probe.written.revision = *revision;
-  probe.written.created_at = *created;
-  probe.written.updated_at = *updated;
-  probe.stored_bytes = *bytes;
+    probe.damage = unreadable("a time or a number of the session's row is out of range");
+  if (!reply.boolean(0, probe_column::kSound))
+    probe.damage = unreadable("the session's envelope is not as it was written");
+  probe.written.revision = revision.value_or(0);
+  probe.written.created_at = created.value_or(bare_time_at(reply, probe_column::kCreated));
+  probe.written.updated_at = updated.value_or(bare_time_at(reply, probe_column::kUpdated));
+  probe.stored_bytes = bytes.value_or(0);
   probe.writer = reply.integer(0, probe_column::kWriter).value_or(0);
-  probe.sound = reply.boolean(0, probe_column::kSound);
-  return std::optional<Probe>(std::move(probe));
+  return probe;
 }
 
 Result<std::optional<AppendMemory::Entry>> append_in(const Reply& reply, std::string key) {

@@ -47,10 +47,12 @@ class Probe {
   Written written;
   std::int64_t writer = 0;
   std::uint64_t stored_bytes = 0;
-  bool sound = false;
+  /// Why the row cannot be relied upon. No reason to deny a write that left its number in it: that was
+  /// committed, and `written` is what can be read of it.
+  std::optional<Error> damage;
 };
-/// Empty when there is no such session. Errors: corrupt.
-Result<std::optional<Probe>> probe_in(const Reply& reply);
+/// Empty when there is no such session.
+std::optional<Probe> probe_in(const Reply& reply);
 
 /// The append that `recall` found; empty when it found none. Errors: corrupt.
 Result<std::optional<AppendMemory::Entry>> append_in(const Reply& reply, std::string key);

@@ -20,6 +20,13 @@ Capabilities capabilities_of(const OpenOptions& options) {
   return capabilities;
 }
 
+/// Another flush may have raised it further.
+void raise(std::atomic<std::uint64_t>& number, std::uint64_t to) noexcept {
+  std::uint64_t now = number;
+  while (now < to && !number.compare_exchange_weak(now, to)) {
+  }
+}
+
 std::int64_t last_of(const LoadOptions& options) {
   const std::uint64_t last = options.last_messages().value_or(kAllMessages);
   return static_cast<std::int64_t>(std::min<std::uint64_t>(last, kAllMessages));
@@ -49,7 +56,7 @@ std::vector<Parameter> PostgresStore::load_parameters(Parameter ids, std::int64_
 }
 
 void PostgresStore::note(Durability durability) noexcept {
-  if (durability != Durability::power) unsynced_ = true;
+  if (durability != Durability::power) ++noted_;
 }
 
 Async<SessionPtr> PostgresStore::do_load(SessionId id, LoadOptions options) {
@@ -158,10 +165,11 @@ Async<AgentSessions> PostgresStore::list_for_agent_there(ListQuery query) {
 }
 
 Async<void> PostgresStore::do_flush() {
-  if (!unsynced_.exchange(false)) co_return success();
+  const std::uint64_t noted = noted_;
+  if (synced_ >= noted) co_return success();
   auto work = sync_there();
   auto synced = co_await inside(std::move(work));
-  if (!synced) unsynced_ = true;
+  if (synced) raise(synced_, noted);
   co_return synced;
 }
 

@@ -81,8 +81,9 @@ class PostgresStore final : public SessionStore {
 
   const std::shared_ptr<Database> database_;
   const Stamper stamper_;
-  /// Something was acknowledged that the server need not have on its disk yet.
-  std::atomic<bool> unsynced_{false};
+  /// How many writes were acknowledged that the server need not have had on its disk, and how many of these
+  /// it has there.
+  std::atomic<std::uint64_t> noted_{0}, synced_{0};
 };
 
 /// The statement of a listing, and its parameters.

@@ -30,10 +30,6 @@ Error keeps_changing() {
   return Error(Errc::unavailable, "the session keeps being removed and made again");
 }
 
-Error damaged() {
-  return unreadable("the session's envelope is not as it was written");
-}
-
 /// A text that no time could be read from is kept as well.
 bool is_given(const Timestamp& time) {
   return time.is_set() || !time.original().empty();
@@ -43,14 +39,12 @@ std::optional<Revision> revision_of(const std::optional<Probe>& probe) {
   return probe ? std::optional(probe->written.revision) : std::nullopt;
 }
 
+/// What a row's revision is compared with; empty: with nothing. No row has a negative one: neither "absent"
+/// nor a number that doesn't go through int64 meets a row.
 std::optional<std::int64_t> expected_of(const RevisionCheck& check) {
+  if (check.is_absent()) return -1;
   const auto revision = check.revision();
   return revision ? std::optional(static_cast<std::int64_t>(*revision)) : std::nullopt;
-}
-
-/// Only what goes through int64 can be stored, so no other revision can match.
-bool can_match(const RevisionCheck& check) {
-  return expected_of(check).value_or(0) >= 0;
 }
 
 std::vector<Parameter> about(const SessionId& id, std::int64_t writer) {
@@ -71,10 +65,15 @@ Command of_id(const Statement& statement, const SessionId& id) {
   return Command(statement, std::move(parameters));
 }
 
+/// Whether the two are written alike: operator== overlooks -0, the order of fields and the text of a time.
+bool same_text(const Message& a, const Message& b) {
+  return encode_message(a) == encode_message(b);
+}
+
 /// How many messages both sessions begin with.
 std::size_t common_messages(const Session& before, const Session& after) {
   const auto [end, ignored] = std::mismatch(before.messages.begin(), before.messages.end(),
-                                            after.messages.begin(), after.messages.end());
+                                            after.messages.begin(), after.messages.end(), same_text);
   return static_cast<std::size_t>(end - before.messages.begin());
 }
 
@@ -138,14 +137,13 @@ Async<Written> PostgresStore::save_there(SessionPtr session, SaveOptions options
     commands.push_back(of_id(sql.probe, session->id));
     auto flight = co_await database_->write(std::move(commands), terms);
     if (!flight) co_return flight.error();
-    auto probe = probe_in(flight->replies.back());
-    if (!probe) co_return probe.error();
-    if (*probe && (*probe)->writer == writer) {
+    const auto probe = probe_in(flight->replies.back());
+    if (probe && probe->writer == writer) {
       note(terms.durability);
-      co_return (*probe)->written;
+      co_return probe->written;
     }
-    if (*probe && !(*probe)->sound) co_return damaged();
-    if (auto expected = check_revision(check, revision_of(*probe)); !expected) co_return expected.error();
+    if (probe && probe->damage) co_return *probe->damage;
+    if (auto expected = check_revision(check, revision_of(probe)); !expected) co_return expected.error();
   }
   co_return keeps_changing();
 }
@@ -177,11 +175,10 @@ Async<void> PostgresStore::remove_there(SessionId id, RemoveOptions options) {
       note(terms.durability);
       co_return success();
     }
-    auto probe = probe_in(flight->replies.back());
-    if (!probe) co_return probe.error();
-    if (!*probe) co_return Error(Errc::not_found);
-    if (!(*probe)->sound) co_return damaged();
-    if (auto expected = check_revision(check, revision_of(*probe)); !expected) co_return expected.error();
+    const auto probe = probe_in(flight->replies.back());
+    if (!probe) co_return Error(Errc::not_found);
+    if (probe->damage) co_return *probe->damage;
+    if (auto expected = check_revision(check, revision_of(probe)); !expected) co_return expected.error();
   }
   co_return keeps_changing();
 }
@@ -199,7 +196,7 @@ Result<std::optional<Written>> refused_append(const std::optional<Probe>& probe,
                                               const AppendOptions& options, const std::string& print,
                                               std::int64_t limit) {
   if (!probe) return Error(Errc::not_found);
-  if (!probe->sound) return damaged();
+  if (probe->damage) return *probe->damage;
   if (known) {
     AppendMemory memory;
     memory.remember(known->key, known->fingerprint, known->written);
@@ -229,14 +226,13 @@ Async<Written> PostgresStore::append_nothing_there(SessionId id, AppendOptions o
   auto flight = co_await database_->read(std::move(commands));
   if (!flight) co_return flight.error();
   if (!*flight) co_return Error(Errc::not_found);
-  auto probe = probe_in((*flight)->replies[0]);
-  if (!probe) co_return probe.error();
+  const auto probe = probe_in((*flight)->replies[0]);
   auto known = append_in((*flight)->replies[1], key);
   if (!known) co_return known.error();
-  auto refused = refused_append(*probe, *known, options, print, session_limit());
+  auto refused = refused_append(probe, *known, options, print, session_limit());
   if (!refused) co_return refused.error();
   if (*refused) co_return **refused;
-  co_return (*probe)->written;
+  co_return probe->written;
 }
 
 Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> messages,
@@ -252,7 +248,7 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
   const Statements& sql = database_->statements;
   const std::vector<std::string> bodies = bodies_of(messages);
   const std::optional<std::string> title = title_from(std::move(messages));
-  for (int attempt = 0; attempt < kAttempts && can_match(options.if_revision()); ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const std::int64_t writer = random_writer();
     std::vector<Parameter> decide;
     decide.push_back(Parameter::text(id.str()));
@@ -280,11 +276,10 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     commands.push_back(of_id(sql.probe, id));
     auto flight = co_await database_->write(std::move(commands), terms);
     if (!flight) co_return flight.error();
-    auto probe = probe_in(flight->replies.back());
-    if (!probe) co_return probe.error();
-    if (*probe && (*probe)->writer == writer) {
+    const auto probe = probe_in(flight->replies.back());
+    if (probe && probe->writer == writer) {
       note(terms.durability);
-      co_return (*probe)->written;
+      co_return probe->written;
     }
     std::optional<AppendMemory::Entry> known;
     if (keyed) {
@@ -292,10 +287,11 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
       if (!recalled) co_return recalled.error();
       known = std::move(*recalled);
     }
-    auto refused = refused_append(*probe, known, options, print, session_limit());
+    auto refused = refused_append(probe, known, options, print, session_limit());
     if (!refused) co_return refused.error();
     if (!*refused) continue;
-    // The first call may have asked for less durability than this one promises.
+    // The first call may have asked for less durability than this one promises, and of another store.
+    note(terms.durability);
     if (terms.durability == Durability::power) {
       auto synced = co_await sync_there();
       if (!synced) co_return synced.error();
@@ -366,11 +362,10 @@ Async<std::optional<Written>> PostgresStore::replace_there(Found found, SessionP
     flight = std::move(*written);
   }
   if (!flight) co_return std::optional<Written>();
-  auto probe = probe_in(flight->replies.back());
-  if (!probe) co_return probe.error();
-  if (!*probe || (*probe)->writer != writer) co_return std::optional<Written>();
+  const auto probe = probe_in(flight->replies.back());
+  if (!probe || probe->writer != writer) co_return std::optional<Written>();
   note(terms.durability);
-  co_return std::optional<Written>((*probe)->written);
+  co_return std::optional<Written>(probe->written);
 }
 
 Async<SessionPtr> PostgresStore::do_update(SessionId id, Mutation mutation, UpdateOptions options) {

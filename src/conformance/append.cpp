@@ -70,6 +70,24 @@ void if_revision(Context& c) {
   same_session("the session appended to", c.load(store, session.id), session.add_message("user", "x"));
 }
 
+void if_absent(Context& c) {
+  Subject& store = c.open();
+  const Session session = c.saved(store);
+  const Revision stored = c.load(store, session.id).revision;
+  const AppendOptions absent = AppendOptions().if_revision(RevisionCheck::absent());
+  const Error error = c.refuse("appending to what must not be there", Errc::conflict,
+                               store.append(session.id, Message("user", "x"), absent));
+  expect_equal("the revision expected", error.expected(), std::optional<Revision>());
+  expect_equal("the revision found", error.actual(), std::optional(stored));
+  const Session left = c.load(store, session.id);
+  same_session("the session after the conflict", left, session);
+  expect_equal("the revision after the conflict", left.revision, stored);
+  const SessionId missing = c.id("missing");
+  c.refuse("appending to what is not there", Errc::not_found,
+           store.append(missing, Message("user", "x"), absent));
+  c.absent(store, missing);
+}
+
 void keeps_the_rest(Context& c) {
   Subject& store = c.open();
   Session session = c.session().set_title("t").set_user("u").set_project("p").set_metadata("k", 1);
@@ -252,6 +270,7 @@ std::vector<Entry> append_behaviours() {
       {"append.missing", "Appending to what is not there is not_found and creates nothing", missing},
       {"append.nothing", "Appending no messages checks and writes nothing", nothing},
       {"append.if_revision", "An append that expects another revision is refused", if_revision},
+      {"append.if_absent", "An append that expects no session is refused where there is one", if_absent},
       {"append.keeps_the_rest", "An append changes nothing but the messages", keeps_the_rest},
       {"append.concurrent", "Of concurrent appends none is lost, torn or out of order", concurrent},
       {"append.replay", "An append replayed under its key writes nothing and returns the first result",

@@ -43,6 +43,21 @@ void if_revision(Context& c) {
   c.absent(store, session.id);
 }
 
+void if_absent(Context& c) {
+  Subject& store = c.open();
+  const Session session = c.saved(store);
+  const Revision stored = c.load(store, session.id).revision;
+  const RemoveOptions absent = RemoveOptions().if_revision(RevisionCheck::absent());
+  const Error error =
+      c.refuse("removing what must not be there", Errc::conflict, store.remove(session.id, absent));
+  expect_equal("the revision expected", error.expected(), std::optional<Revision>());
+  expect_equal("the revision found", error.actual(), std::optional(stored));
+  const Session left = c.load(store, session.id);
+  same_session("the session after the conflict", left, session);
+  expect_equal("the revision after the conflict", left.revision, stored);
+  c.refuse("removing what is not there", Errc::not_found, store.remove(c.id("missing"), absent));
+}
+
 using Count = std::shared_ptr<std::atomic<int>>;
 
 asio::awaitable<void> remove_any(Subject* store, SessionId id, Count winners) {
@@ -109,6 +124,7 @@ std::vector<Entry> remove_behaviours() {
       {"remove.twice", "A removed session is not found, and cannot be removed again", twice},
       {"remove.gone_from_lists", "A removed session is in no listing", gone_from_lists},
       {"remove.if_revision", "A removal that expects another revision is refused", if_revision},
+      {"remove.if_absent", "A removal that expects no session is refused where there is one", if_absent},
       {"remove.race_has_one_winner", "Of many who remove one session exactly one succeeds", race},
       {"remove.race_with_save", "Of saves and removals of one revision exactly one succeeds", race_with_save},
   };

@@ -71,6 +71,9 @@ class BrokenStore final : public SessionStore {
   /// Long enough for others to come between two steps.
   asio::awaitable<void> dally() const;
 
+  /// The condition of an append or a removal, as far as the store looks at it.
+  RevisionCheck asked_of(const std::string& operation, const RevisionCheck& check) const;
+
   // Steps, each under the lock of the place.
   Result<void> check(const SessionId& id, const RevisionCheck& revision);
   Result<Written> write(Session next, const SaveOptions& options);

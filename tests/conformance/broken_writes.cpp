@@ -118,6 +118,12 @@ Result<std::optional<Written>> BrokenStore::find_replay(Record& record, const Ap
   return memory.find(options.idempotency_key(), print);
 }
 
+RevisionCheck BrokenStore::asked_of(const std::string& operation, const RevisionCheck& check) const {
+  const bool overlooked =
+      is(operation + ".if_revision") || (is(operation + ".if_absent") && check.is_absent());
+  return overlooked ? RevisionCheck::any() : check;
+}
+
 Result<Written> BrokenStore::append_now(const SessionId& id, std::vector<Message> messages,
                                         const AppendOptions& options) {
   const std::lock_guard lock(place_->mutex);
@@ -129,7 +135,7 @@ Result<Written> BrokenStore::append_now(const SessionId& id, std::vector<Message
   if (!record) return Error(Errc::not_found);
   if (record->corrupt && is("corruption.append_refused")) record->corrupt = false;
   if (record->corrupt) return Error(Errc::corrupt, "damaged");
-  const RevisionCheck asked = is("append.if_revision") ? RevisionCheck::any() : options.if_revision();
+  const RevisionCheck asked = asked_of("append", options.if_revision());
   if (is("append.replay_before_revision")) {
     if (auto checked = compare(record, asked); !checked) return checked.error();
   }
@@ -259,7 +265,7 @@ Result<void> BrokenStore::remove_now(const SessionId& id, const RemoveOptions& o
     if (is("corruption.remove_is_truthful")) place_->records.erase(key_of(id, defect_));
     return Error(Errc::corrupt, "damaged");
   }
-  const RevisionCheck asked = is("remove.if_revision") ? RevisionCheck::any() : options.if_revision();
+  const RevisionCheck asked = asked_of("remove", options.if_revision());
   if (auto checked = compare(record, asked); !checked) return checked;
   if (is("remove.twice")) return success();
   stamper_.retired(record->session->revision);

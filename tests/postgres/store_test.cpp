@@ -7,6 +7,7 @@
 #include <libpq-fe.h>
 
 #include <future>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -153,6 +154,25 @@ TEST_CASE("An append writes its own rows, an update those that changed") {
         "0");
 }
 
+TEST_CASE("An update writes a message that differs in nothing but its text") {
+  const Database database;
+  const auto store = database.open();
+  const TimePoint time = parse_time("2026-11-20T09:30:00Z").value();
+  Session session = simple("s");
+  session.add_message("user", json::value{{"a", 1}, {"b", 2}}).add_message("user", json::value{{"n", 0.0}});
+  session.add_message("user", "timed").add_message("user", "last");
+  session.messages[3].timestamp = Timestamp(time, "\"2026-11-20T10:30:00+01:00\"");
+  blocking::save(*store, session).value();
+  const auto check_update = [&](const Mutation& mutation) {
+    const SessionPtr updated = blocking::update(*store, "s", mutation).value();
+    const SessionPtr loaded = blocking::load(*store, "s").value();
+    CHECK(encode_session(*loaded) == encode_session(*updated));
+  };
+  check_update([](Session& s) { s.set_title("1").messages[1].content = {{"b", 2}, {"a", 1}}; });
+  check_update([](Session& s) { s.set_title("2").messages[2].content = {{"n", -0.0}}; });
+  check_update([&](Session& s) { s.set_title("3").messages[3].timestamp = time; });
+}
+
 TEST_CASE("A keyed append remembers the last 64 keys and no more") {
   const Database database;
   const auto store = database.open("durability=process");
@@ -182,6 +202,23 @@ TEST_CASE("A session made again by a machine whose clock is behind repeats no re
   blocking::save(*ahead, simple("t")).value();
   blocking::remove(*ahead, "t").value();
   CHECK(database.query("SELECT string_agg(id, ',') FROM sessile.retired") == "t");
+}
+
+TEST_CASE("A revision that no session can have is a conflict, or not_found where there is none") {
+  const Database database;
+  const auto store = database.open();
+  const Revision stored = blocking::save(*store, simple("s")).value().revision;
+  const Revision huge = std::numeric_limits<Revision>::max();
+  const auto options = AppendOptions().if_revision(huge);
+  const Error error = failed(blocking::append(*store, "s", one_message("x"), options));
+  CHECK(error.code() == Errc::conflict);
+  CHECK(error.expected() == huge);
+  CHECK(error.actual() == stored);
+  CHECK(failed(blocking::append(*store, "t", one_message("x"), options)).code() == Errc::not_found);
+  CHECK(failed(blocking::remove(*store, "s", RemoveOptions().if_revision(huge))).code() == Errc::conflict);
+  CHECK(failed(blocking::save(*store, simple("s"), SaveOptions().if_revision(huge))).code() ==
+        Errc::conflict);
+  CHECK(blocking::load(*store, "s").value()->revision == stored);
 }
 
 TEST_CASE("The tables are made once, however many stores start at the same time") {
@@ -337,4 +374,21 @@ TEST_CASE("A row that was tampered with is reported and left alone") {
     CHECK(failed(blocking::load(*store, id)).code() == Errc::corrupt);
   CHECK(blocking::list_for_agent(*store, "a").value().items.size() == 1);
   CHECK(blocking::list_for_agent(*store, "a").value().unreadable.size() == 3);
+}
+
+TEST_CASE("A write that was committed says so, whatever else is wrong with its row") {
+  const Database database;
+  const auto store = database.open();
+  const Written first = blocking::save(*store, simple("s")).value();
+  database.query("UPDATE sessile.sessions SET created_text = 'no JSON'");
+  const Written second = blocking::append(*store, "s", one_message("x")).value();
+  CHECK(second.revision == first.revision + 1);
+  CHECK(second.created_at == first.created_at);
+  CHECK(blocking::save(*store, simple("s")).value().revision == first.revision + 2);
+  CHECK(database.query("SELECT revision FROM sessile.sessions") == std::to_string(first.revision + 2));
+  // What writes nothing has nothing to say but that.
+  CHECK(failed(blocking::append(*store, "s", {})).code() == Errc::corrupt);
+  CHECK(failed(blocking::append(*store, "s", one_message("x"), AppendOptions().if_revision(7))).code() ==
+        Errc::corrupt);
+  CHECK(failed(blocking::load(*store, "s")).code() == Errc::corrupt);
 }

@@ -11,8 +11,11 @@
 #include <libpq-fe.h>
 
 #include <cstdio>
+#include <functional>
 #include <future>
 #include <thread>
+
+#include <dlfcn.h>
 
 using namespace sessile;
 using namespace sessile::testing;
@@ -39,6 +42,46 @@ class Other {
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
+/// Waits until a statement of a store waits for `event` (of pg_stat_activity).
+void wait_until_waiting(const Database& database, const std::string& event) {
+  const std::string count =
+      "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile' AND wait_event = '" + event +
+      "' AND datname = '" + database.name + "'";
+  for (int i = 0; i < 200 && database.query(count) == "0"; ++i)
+    std::this_thread::sleep_for(50ms);
+  REQUIRE(database.query(count) == "1");
+}
+
+/// An operation of its own thread that can be cancelled.
+class Cancellable {
+ public:
+  explicit Cancellable(Async<Written> operation) {
+    asio::co_spawn(
+        context_, std::move(operation),
+        asio::bind_cancellation_slot(signal_.slot(), [this](std::exception_ptr, Result<Written> result) {
+          outcome_.emplace(std::move(result));
+        }));
+    running_ = std::async(std::launch::async, [this] { context_.run(); });
+  }
+  void cancel() {
+    asio::post(context_, [this] { signal_.emit(asio::cancellation_type::terminal); });
+  }
+  Result<Written> outcome() {
+    running_.get();
+    REQUIRE(outcome_);
+    return std::move(*outcome_);
+  }
+
+ private:
+  asio::io_context context_{1};
+  asio::cancellation_signal signal_;
+  std::optional<Result<Written>> outcome_;
+  std::future<void> running_;  // first to go: it uses the others
+};
+
+/// What happens when a ROLLBACK is about to be sent.
+std::function<void()> before_rollback;
+
 std::string raise(const std::string& state) {
   return "RAISE EXCEPTION 'injected' USING ERRCODE = '" + state + "';";
 }
@@ -48,6 +91,15 @@ std::size_t messages_of(SessionStore& store, const SessionId& id) {
 }
 
 }  // namespace
+
+/// The backend's calls come here.
+extern "C" int PQsendQueryParams(PGconn* connection, const char* command, int count, const Oid* types,
+                                 const char* const* values, const int* sizes, const int* formats,
+                                 int result_format) {
+  static const auto real = reinterpret_cast<decltype(&PQsendQueryParams)>(::dlsym(RTLD_NEXT, __func__));
+  if (before_rollback && std::string_view(command) == "ROLLBACK") before_rollback();
+  return real(connection, command, count, types, values, sizes, formats, result_format);
+}
 
 TEST_CASE("What the server refuses has a kind of its own") {
   const Database database;
@@ -131,14 +183,6 @@ TEST_CASE("A keyed append that met its session being made again finds the key th
       "CREATE SEQUENCE calls; CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN "
       "IF nextval('calls') = 1 THEN PERFORM pg_advisory_xact_lock(7); END IF; RETURN NULL; END $body$; "
       "CREATE TRIGGER hold BEFORE UPDATE ON sessile.sessions FOR EACH STATEMENT EXECUTE FUNCTION hold()");
-  const auto wait_for = [&](const std::string& kind) {
-    const std::string count =
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile' AND wait_event = '" + kind +
-        "' AND datname = '" + database.name + "'";
-    for (int i = 0; i < 200 && database.query(count) == "0"; ++i)
-      std::this_thread::sleep_for(50ms);
-    REQUIRE(database.query(count) == "1");
-  };
   Other maker(database), holder(database);
   holder.run("SELECT pg_advisory_lock(7)");
   maker.run(
@@ -152,9 +196,9 @@ TEST_CASE("A keyed append that met its session being made again finds the key th
   const auto options = AppendOptions().idempotency_key("k");
   auto late = std::async(std::launch::async,
                          [&] { return blocking::append(*store, "s", one_message("x"), options); });
-  wait_for("transactionid");
+  wait_until_waiting(database, "transactionid");
   maker.run("COMMIT");  // the lock finds nothing: the row it waited for is gone
-  wait_for("advisory");
+  wait_until_waiting(database, "advisory");
   const Written first = blocking::append(*other_store, "s", one_message("x"), options).value();
   holder.run("SELECT pg_advisory_unlock(7)");
   const Written second = late.get().value();
@@ -247,6 +291,79 @@ TEST_CASE("A write that waits for another writer can be cancelled, and nothing h
   CHECK(failed(*outcome).code() == Errc::cancelled);
   other.run("COMMIT");
   CHECK(messages_of(*store, "s") == 1);
+}
+
+TEST_CASE("A write that was cancelled while the tables were made is not sent") {
+  const Database database;
+  // Outlasts the request to cancel: what the server is doing then succeeds.
+  database.query(
+      "CREATE FUNCTION outlast() RETURNS event_trigger LANGUAGE plpgsql AS $body$ BEGIN "
+      "PERFORM pg_sleep(30); EXCEPTION WHEN query_canceled THEN NULL; END $body$; "
+      "CREATE EVENT TRIGGER outlast ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA') "
+      "EXECUTE FUNCTION outlast()");
+  const auto store = database.open();
+  Cancellable save(store->save(simple("s")));
+  wait_until_waiting(database, "PgSleep");
+  save.cancel();
+  CHECK(failed(save.outcome()).code() == Errc::cancelled);
+  database.query("DROP EVENT TRIGGER outlast");
+  CHECK(blocking::list(*store).value().items.empty());
+  blocking::save(*store, simple("s"), SaveOptions().if_absent()).value();
+}
+
+TEST_CASE("A write that was cancelled while the server undid it is not sent again") {
+  const Database database;
+  const auto store = database.open();
+  blocking::save(*store, simple("s")).value();
+  database.on("BEFORE UPDATE", "sessions", "IF nth() = 1 THEN " + raise("40001") + " END IF;");
+  std::promise<void> reached, cancelled;
+  before_rollback = [&] {
+    reached.set_value();
+    cancelled.get_future().wait();
+  };
+  Cancellable append(store->append("s", one_message("x")));
+  reached.get_future().wait();
+  append.cancel();
+  std::this_thread::sleep_for(300ms);  // on its way to the strand that is held
+  cancelled.set_value();
+  const auto outcome = append.outcome();
+  before_rollback = nullptr;
+  CHECK(failed(outcome).code() == Errc::cancelled);
+  CHECK(messages_of(*store, "s") == 1);
+}
+
+TEST_CASE("A flush is over when what came before it is on the disk, whoever else flushes") {
+  const Database database;
+  const auto store = database.open("durability=process&lock_timeout=2s");
+  blocking::save(*store, simple("s")).value();
+  const auto synced = [&] { return database.query("SELECT synced FROM sessile.store"); };
+  const std::string before = synced();
+  Other other(database);
+  other.run("BEGIN; SELECT * FROM sessile.store FOR UPDATE");
+  auto first = std::async(std::launch::async, [&] { return blocking::flush(*store); });
+  wait_until_waiting(database, "transactionid");
+  CHECK(failed(blocking::flush(*store)).code() == Errc::locked);
+  CHECK(failed(first.get()).code() == Errc::locked);
+  other.run("COMMIT");
+  CHECK(synced() == before);
+  blocking::flush(*store).value();
+  const std::string after = synced();
+  CHECK(after != before);
+  // Nothing to wait for.
+  blocking::flush(*store).value();
+  CHECK(synced() == after);
+}
+
+TEST_CASE("A flush takes along what a replayed append acknowledged again") {
+  const Database database;
+  const auto store = database.open("durability=process"), other = database.open("durability=process");
+  blocking::save(*store, simple("s")).value();
+  const auto options = AppendOptions().idempotency_key("k");
+  blocking::append(*store, "s", one_message("x"), options).value();
+  CHECK(blocking::append(*other, "s", one_message("x"), options).value().replayed);
+  const std::string before = database.query("SELECT synced FROM sessile.store");
+  blocking::flush(*other).value();
+  CHECK(database.query("SELECT synced FROM sessile.store") != before);
 }
 
 TEST_CASE("Each durability is a synchronous_commit, whatever the server's default is") {
