@@ -52,6 +52,12 @@ class Fault {
   std::size_t longest_write = SIZE_MAX;
 };
 
+/// Such a write is also tried in short parts, so that a call in the middle of it can fail: of a small record,
+/// which fits where there is room, and of one with padding after it.
+bool adds_a_record(const std::string& operation) {
+  return operation.starts_with("append") || operation.starts_with("add") || operation.starts_with("grow");
+}
+
 class Trial {
  public:
   Trial(Subject& subject, const std::string& start, const std::string& operation)
@@ -196,9 +202,7 @@ void check_subject(std::unique_ptr<Subject> subject) {
       INFO(subject->name() << " " << start << " " << operation);
       Trial trial(*subject, start, operation);
       runs += fail_everywhere(trial, SIZE_MAX, turn);
-      // Writes that are cut short, so that a call in the middle of them can fail: also of a small record,
-      // which fits where there is room.
-      if (is_thorough() || operation.starts_with("append") || operation.starts_with("add")) {
+      if (is_thorough() || adds_a_record(operation)) {
         runs += fail_everywhere(trial, kShortWrite, turn);
       }
     }
