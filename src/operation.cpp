@@ -19,7 +19,7 @@ class Cancellation {
   explicit Cancellation(const asio::any_io_executor& strand) : timer(strand) {}
   asio::cancellation_signal signal;
   asio::steady_timer timer;
-  bool timed_out = false;
+  std::atomic<bool> timed_out = false;  // read by the caller, elsewhere
 };
 
 asio::awaitable<void> run_in_own_state(std::shared_ptr<Cancellation> cancellation,

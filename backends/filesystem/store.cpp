@@ -306,17 +306,8 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
     if (!target->directory) co_return Error(Errc::not_found);
     auto lock = lock_of(*target);
     if (!deadline) deadline = lock.deadline(options.timeout());
-    auto held = co_await lock.acquire(*deadline);
-    if (!held) {
-      auto refused = held.error();
-      if (!directory_is_gone(refused)) co_return refused;
-      const bool replaced = co_await storage::run_on(get_executor(), [this, &target](CommitGate&) {
-        return place_->let_go_if_replaced(target->directory);
-      });
-      if (!replaced) co_return refused;
-      continue;
-    }
-    auto found = co_await storage::run_on(get_executor(), [&](CommitGate&) -> Result<Changed> {
+    std::optional<storage::HeldLock> held;
+    auto found = co_await lock.run_and_keep<Changed>(*deadline, held, [&](CommitGate&) -> Result<Changed> {
       Changed changed;
       changed.again = !still_right(*target, id);
       if (changed.again) return changed;
@@ -326,6 +317,13 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
       changed.stored = std::move(**stored);
       return changed;
     });
+    if (!found && directory_is_gone(found.error())) {
+      held.reset();
+      const bool replaced = co_await storage::run_on(get_executor(), [this, &target](CommitGate&) {
+        return place_->let_go_if_replaced(target->directory);
+      });
+      if (replaced) continue;
+    }
     if (!found) co_return found.error();
     if (found->again) continue;
     Session& current = found->stored.session;

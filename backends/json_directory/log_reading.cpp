@@ -98,8 +98,16 @@ Result<SessionBytes> read_whole_log(AppendLog& log, const Limits& limits) {
   return read;
 }
 
+/// The bytes of a log from its last snapshot on.
+class BytesFromSnapshot {
+ public:
+  std::uint64_t from = 0;
+  std::string bytes;
+  LogTail tail;
+};
+
 /// Empty when all of the log has to be read.
-std::optional<SessionBytes> read_from_snapshot(AppendLog& log, const Limits& limits) {
+std::optional<BytesFromSnapshot> bytes_from_snapshot(AppendLog& log, const Limits& limits) {
   const std::uint64_t limit = log_bytes_limit(limits);
   auto tail = log.peek(limit, kHeadBytes);
   if (!tail || tail->torn || tail->newline_missing) return std::nullopt;
@@ -107,10 +115,35 @@ std::optional<SessionBytes> read_from_snapshot(AppendLog& log, const Limits& lim
   if (!from || *from > tail->offset || tail->end - *from > limit) return std::nullopt;
   auto bytes = log.read_at(*from, tail->end - *from);
   if (!bytes) return std::nullopt;
-  auto read = replay_bytes(std::move(*bytes), *from, limits);
-  if (!read || read->replayed.from != *from || read->tail.end != tail->end) return std::nullopt;
-  read->tail.size = tail->size;
+  BytesFromSnapshot found;
+  found.from = *from;
+  found.bytes = std::move(*bytes);
+  found.tail = std::move(*tail);
+  return found;
+}
+
+/// Empty when all of the log has to be read.
+std::optional<SessionBytes> read_from_snapshot(AppendLog& log, const Limits& limits) {
+  auto found = bytes_from_snapshot(log, limits);
+  if (!found) return std::nullopt;
+  auto read = replay_bytes(std::move(found->bytes), found->from, limits);
+  if (!read || read->replayed.from != found->from || read->tail.end != found->tail.end) return std::nullopt;
+  read->tail.size = found->tail.size;
   return std::move(*read);
+}
+
+/// The session with its last `most` messages; null when it has to be read whole, also to see what is wrong.
+SessionPtr read_in_part(AppendLog& log, const SessionId& id, const Limits& limits, std::uint64_t most) {
+  const auto found = bytes_from_snapshot(log, limits);
+  if (!found || found->bytes.size() <= kParsedAtOnce) return nullptr;
+  const auto scan = storage::scan_log(found->bytes);
+  if (!scan || scan->torn || scan->newline_missing || found->from + scan->end != found->tail.end ||
+      last_snapshot(*scan) != 0) {
+    return nullptr;
+  }
+  auto replayed = replay_last_messages(*scan, limits, most);
+  if (!replayed || replayed->summary.id != id) return nullptr;
+  return std::make_shared<const Session>(std::move(replayed->stored.session));
 }
 
 }  // namespace
@@ -261,6 +294,17 @@ Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, c
   if (!log) return log.error();
   auto known = unchanged(*log, cache.loaded(sessions, name), limits);
   if (!known || *known) return known;
+  return parse_session(*log, sessions, cache, id, limits);
+}
+
+Result<SessionPtr> read_last_messages(storage::Directory& sessions, LogCache& cache, const SessionId& id,
+                                      const Limits& limits, std::uint64_t most) {
+  const std::string name = log_name(id);
+  auto log = AppendLog::open_to_read(sessions, name);
+  if (!log) return log.error();
+  auto known = unchanged(*log, cache.loaded(sessions, name), limits);
+  if (!known || *known) return known;
+  if (auto part = read_in_part(*log, id, limits, most)) return part;
   return parse_session(*log, sessions, cache, id, limits);
 }
 

@@ -59,8 +59,13 @@ std::unique_ptr<KnownLog> known_log(storage::AppendLog& log, SessionBytes read, 
 Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, const SessionId& id,
                                 const Limits& limits);
 
-/// The same where that takes neither waiting for the device nor long work: else null, and whoever may block
-/// asks read_session, also for what went wrong.
+/// The session with its last `most` messages at least: of a longer one the others are read, since the
+/// checksum is over all of them, but not parsed. Errors: as read_session.
+Result<SessionPtr> read_last_messages(storage::Directory& sessions, LogCache& cache, const SessionId& id,
+                                      const Limits& limits, std::uint64_t most);
+
+/// read_session where that takes neither waiting for the device nor long work: else null, and whoever may
+/// block asks read_session, also for what went wrong.
 SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, const SessionId& id,
                                 const Limits& limits);
 

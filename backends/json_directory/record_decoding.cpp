@@ -1,3 +1,4 @@
+#include "last_messages.hpp"
 #include "records.hpp"
 
 #include <algorithm>
@@ -117,8 +118,10 @@ class Replay {
  public:
   explicit Replay(const Limits& limits) : limits_(limits), record_limits_(record_limits(limits)) {}
 
-  Result<void> apply(const storage::LogRecord& record) {
-    auto parsed = parse_json(record.line, Origin::stored, record_limits_);
+  /// `omitted`: of its messages, which `text`, the record's line but for them, lacks.
+  Result<void> apply(const storage::LogRecord& record, std::string_view text, std::uint64_t omitted) {
+    omitted_ += omitted;
+    auto parsed = parse_json(text, Origin::stored, record_limits_);
     // Its offset is into the record.
     if (!parsed)
       return corrupt("a record is not JSON as it must be").with_outside_text(parsed.error().detail());
@@ -151,10 +154,12 @@ class Replay {
     if (session->id != state_.summary.id || session->agent_id != state_.summary.agent_id) {
       return corrupt("the session and its summary are not of the same id and agent");
     }
-    if (session->messages.size() != state_.summary.message_count) {
+    if (session->messages.size() + omitted_ != state_.summary.message_count) {
       return corrupt("the session has not as many messages as its summary says");
     }
     session->stored_bytes = state_.summary.stored_bytes;
+    if (omitted_ != 0) session->completeness = Completeness::partial;
+    session->omitted_messages += omitted_;
     state_.stored.session = std::move(*session);
     return std::move(state_);
   }
@@ -231,8 +236,13 @@ class Replay {
   const Limits& limits_;
   const Limits record_limits_;
   json::object document_;
+  std::uint64_t omitted_ = 0;
   Replayed state_;
 };
+
+Result<Replayed> without_snapshot() {
+  return corrupt("the log has no snapshot").with_offset(0);
+}
 
 }  // namespace
 
@@ -310,10 +320,10 @@ std::size_t last_snapshot(const storage::LogScan& scan) noexcept {
 
 Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std::string* spent) {
   const std::size_t first = last_snapshot(scan);
-  if (first == scan.records.size()) return corrupt("the log has no snapshot").with_offset(0);
+  if (first == scan.records.size()) return without_snapshot();
   Replay replay(limits);
   for (std::size_t i = first; i < scan.records.size(); ++i) {
-    if (auto applied = replay.apply(scan.records[i]); !applied) {
+    if (auto applied = replay.apply(scan.records[i], scan.records[i].line, 0); !applied) {
       return applied.error().with_offset(scan.records[i].offset);
     }
   }
@@ -322,6 +332,27 @@ Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std:
   if (!state && state.error().code() == Errc::corrupt)
     return state.error().with_offset(scan.records[first].offset);
   return state;
+}
+
+Result<Replayed> replay_last_messages(const storage::LogScan& scan, const Limits& limits,
+                                      std::uint64_t most) {
+  const std::size_t first = last_snapshot(scan);
+  if (first == scan.records.size()) return without_snapshot();
+  // From the end on: how many of a record's are among the last, those after it decide.
+  std::vector<Shortened> shortened(scan.records.size() - first);
+  for (std::size_t i = shortened.size(); i-- > 0;) {
+    auto record = without_early_messages(scan.records[first + i], most);
+    if (!record) return Error(Errc::unsupported, "a record is not in the form that can be read in part");
+    most -= record->kept;
+    shortened[i] = std::move(*record);
+  }
+  Replay replay(limits);
+  for (std::size_t i = 0; i < shortened.size(); ++i) {
+    const auto& record = scan.records[first + i];
+    const std::string_view text = shortened[i].omitted != 0 ? shortened[i].text : record.line;
+    if (auto applied = replay.apply(record, text, shortened[i].omitted); !applied) return applied.error();
+  }
+  return replay.finish();
 }
 
 }  // namespace sessile::json_directory

@@ -88,4 +88,8 @@ std::size_t last_snapshot(const storage::LogScan& scan) noexcept;
 /// both. Errors: corrupt with offset(), too_large, unsupported.
 Result<Replayed> replay(const storage::LogScan& scan, const Limits& limits, std::string* spent = nullptr);
 
+/// The same with the last `most` messages only: the others are not parsed. The session is partial when that
+/// left any out. Whatever goes wrong is to be told by replay(), which sees all. Precondition: as replay().
+Result<Replayed> replay_last_messages(const storage::LogScan& scan, const Limits& limits, std::uint64_t most);
+
 }  // namespace sessile::json_directory

@@ -74,7 +74,11 @@ Result<SessionPtr> JsonDirectoryStore::load_now(const SessionId& id, const LoadO
   auto place = layout_.open_to_read();
   if (!place) return place.error();
   if (!*place) return Error(Errc::not_found);
-  auto session = read_session(*(*place)->sessions, *(*place)->cache, id, limits());
+  storage::Directory& sessions = *(*place)->sessions;
+  LogCache& cache = *(*place)->cache;
+  const auto last = options.last_messages();
+  auto session = last ? read_last_messages(sessions, cache, id, limits(), *last)
+                      : read_session(sessions, cache, id, limits());
   if (!session) return session.error();
   return partial_view(std::move(*session), options);
 }
@@ -201,11 +205,11 @@ Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation,
   if (!place) co_return place.error();
   if (!*place) co_return Error(Errc::not_found);
   auto lock = lock_of(**place, file_name(id.str()));
-  auto held = co_await lock.acquire(lock.deadline(options.timeout()));
-  if (!held) co_return held.error();
+  std::optional<storage::HeldLock> held;
   SessionWriter writer(**place, id, stamper_, limits());
   auto begin = [&](CommitGate&) { return writer.begin_update(options); };
-  auto current = co_await run_on(get_executor(), std::move(begin));
+  auto current =
+      co_await lock.run_and_keep<SessionPtr>(lock.deadline(options.timeout()), held, std::move(begin));
   if (!current) co_return current.error();
   auto changed = apply_mutation(**current, mutation, limits());
   if (!changed) co_return changed.error();

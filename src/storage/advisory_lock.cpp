@@ -22,9 +22,9 @@ class HandlerRequest final : public LockRequest {
  public:
   using Home = asio::associated_executor_t<Handler, asio::any_io_executor>;
 
-  HandlerRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait, Home home,
+  HandlerRequest(LockTargetPtr target, Deadline deadline, LockJob job, After after, bool may_wait, Home home,
                  Handler handler)
-      : LockRequest(std::move(target), deadline, std::move(job), may_wait),
+      : LockRequest(std::move(target), deadline, std::move(job), after, may_wait),
         outcome_(std::make_shared<LockOutcome>()),
         way_(std::move(home), Resume(std::move(handler), outcome_)) {}
 
@@ -50,13 +50,15 @@ class HandlerRequest final : public LockRequest {
 };
 
 asio::awaitable<LockOutcome> request_lock(LockTargetPtr target, Deadline deadline, LockJob job,
-                                          bool may_wait) {
+                                          LockRequest::After after, bool may_wait) {
   return asio::async_initiate<const asio::use_awaitable_t<>&, void(LockOutcome)>(
-      [](auto handler, LockTargetPtr what, Deadline until, LockJob under_lock, bool waits) {
+      [](auto handler, LockTargetPtr what, Deadline until, LockJob under_lock, LockRequest::After after_it,
+         bool waits) {
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto home = asio::get_associated_executor(handler, what->pool);
         auto request = std::make_shared<HandlerRequest<decltype(handler)>>(
-            std::move(what), until, std::move(under_lock), waits, std::move(home), std::move(handler));
+            std::move(what), until, std::move(under_lock), after_it, waits, std::move(home),
+            std::move(handler));
         if (slot.is_connected()) {
           slot.assign([weak = std::weak_ptr<LockRequest>(request)](asio::cancellation_type) {
             if (auto pending = weak.lock()) pending->cancel();
@@ -64,18 +66,23 @@ asio::awaitable<LockOutcome> request_lock(LockTargetPtr target, Deadline deadlin
         }
         request->start();
       },
-      asio::use_awaitable, std::move(target), deadline, std::move(job), may_wait);
+      asio::use_awaitable, std::move(target), deadline, std::move(job), after, may_wait);
 }
 
 }  // namespace
 
 void HeldLock::State::release(std::shared_ptr<State> state) noexcept {
   if (!state) return;
-  if (on_io_thread()) return Tenure::end(std::move(*state->tenure));
+  // It ends with the state: at once where that may block, or where it cannot be posted, or is dropped.
+  if (on_io_thread() || !state->tenure) return;
+  const asio::any_io_executor pool = state->tenure->target->pool;
   try {
-    asio::post(state->tenure->target->pool, [state] { Tenure::end(std::move(*state->tenure)); });
+    asio::post(pool, [owned = std::move(state)]() mutable {
+      const detail::IoThreadMark mark;
+      owned.reset();
+    });
   } catch (const std::exception&) {
-    Tenure::end(std::move(*state->tenure));
+    // Without memory it ends here.
   }
 }
 
@@ -112,7 +119,8 @@ asio::awaitable<std::optional<Error>> AdvisoryLock::obtain(Deadline deadline, Lo
   // A wait entered after the cancellation would not hear of it.
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool may_wait = state.cancelled() == asio::cancellation_type::none;
-  auto outcome = co_await request_lock(target_, deadline, std::move(job), may_wait);
+  const auto after = held != nullptr ? LockRequest::After::keep : LockRequest::After::free;
+  auto outcome = co_await request_lock(target_, deadline, std::move(job), after, may_wait);
   if (outcome.thrown) std::rethrow_exception(outcome.thrown);
   if (held != nullptr) *held = std::move(outcome.held);
   co_return std::move(outcome.refused);

@@ -67,10 +67,20 @@ class AdvisoryLock {
   /// With or without contention that is one crossing to the pool and back. `work` runs at most once and
   /// returns a Result<T>.
   template <class T, class Work>
-  Async<T> run_locked(Deadline deadline, Work work);
+  Async<T> run_locked(Deadline deadline, Work work) {
+    return run<T>(deadline, std::move(work), nullptr);
+  }
+
+  /// The same, but the lock stays with the caller, in `held`, also when `work` returned an error.
+  template <class T, class Work>
+  Async<T> run_and_keep(Deadline deadline, std::optional<HeldLock>& held, Work work) {
+    return run<T>(deadline, std::move(work), &held);
+  }
 
  private:
-  /// Empty: `job` was done. Without a job, `held` is set when the lock was granted.
+  template <class T, class Work>
+  Async<T> run(Deadline deadline, Work work, std::optional<HeldLock>* held);
+  /// Empty: `job`, if there is one, was done, and `held`, if it is asked for, has the lock.
   asio::awaitable<std::optional<Error>> obtain(Deadline deadline, LockJob job,
                                                std::optional<HeldLock>* held) const;
 
@@ -78,7 +88,7 @@ class AdvisoryLock {
 };
 
 template <class T, class Work>
-Async<T> AdvisoryLock::run_locked(Deadline deadline, Work work) {
+Async<T> AdvisoryLock::run(Deadline deadline, Work work, std::optional<HeldLock>* held) {
   std::optional<Result<T>> result;
   std::exception_ptr thrown;
   LockJob job = [&result, &thrown, &work](CommitGate& gate) {
@@ -88,7 +98,7 @@ Async<T> AdvisoryLock::run_locked(Deadline deadline, Work work) {
       thrown = std::current_exception();
     }
   };
-  auto refused = co_await obtain(deadline, std::move(job), nullptr);
+  auto refused = co_await obtain(deadline, std::move(job), held);
   // Nothing is awaited from here on: a cancellation that came too late must not hide the outcome.
   if (refused) co_return std::move(*refused);
   if (thrown) std::rethrow_exception(thrown);

@@ -37,8 +37,12 @@ SysResult<void> CloseWatcher::open() {
   if (inotify_) return {};
   Descriptor made(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!made) return last_error();
-  inotify_.emplace(io_executor(), made.get());
+  asio::posix::stream_descriptor inotify(io_executor());
+  boost::system::error_code refused;
+  inotify.assign(made.get(), refused);
+  if (refused) return refused;
   made.release();
+  inotify_.emplace(std::move(inotify));
   return {};
 }
 
@@ -51,16 +55,22 @@ SysResult<std::unique_ptr<Watch>> CloseWatcher::watch(int file, WatchCallback cl
   const int watch = ::inotify_add_watch(inotify_->native_handle(), path.c_str(), IN_CLOSE | IN_MASK_ADD);
   if (watch < 0) return last_error();
   const std::uint64_t id = next_id_++;
-  watches_[watch].emplace(id, std::move(callback));
-  arm();
-  return std::make_unique<Registered>(*this, watch, id);
+  // Nothing is left when there is no memory for all of it.
+  try {
+    watches_[watch].emplace(id, std::move(callback));
+    arm();
+    return std::make_unique<Registered>(*this, watch, id);
+  } catch (...) {
+    drop(watch, id);
+    throw;
+  }
 }
 
 void CloseWatcher::arm() {
   if (armed_ || (ending_ && watches_.empty())) return;
-  armed_ = true;
   inotify_->async_wait(asio::posix::descriptor_base::wait_read,
                        [this](boost::system::error_code) { on_readable(); });
+  armed_ = true;
 }
 
 void CloseWatcher::collect(int watch, std::vector<std::shared_ptr<const WatchCallback>>& woken) {
@@ -92,7 +102,7 @@ void CloseWatcher::on_readable() {
         }
       }
     }
-    arm();
+    until_there_is_memory([this] { arm(); });
   }
   for (const auto& callback : woken)
     (*callback)();
@@ -100,10 +110,14 @@ void CloseWatcher::on_readable() {
 
 void CloseWatcher::remove(int watch, std::uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
+  drop(watch, id);
+}
+
+void CloseWatcher::drop(int watch, std::uint64_t id) noexcept {
   const auto found = watches_.find(watch);
-  found->second.erase(id);
-  if (!found->second.empty()) return;
-  watches_.erase(found);
+  if (found != watches_.end()) found->second.erase(id);
+  if (found != watches_.end() && !found->second.empty()) return;
+  if (found != watches_.end()) watches_.erase(found);
   ::inotify_rm_watch(inotify_->native_handle(), watch);
   if (ending_ && watches_.empty()) inotify_->cancel();
 }

@@ -36,6 +36,7 @@ class CloseWatcher {
   void on_readable();
   void collect(int watch, std::vector<std::shared_ptr<const WatchCallback>>& woken);
   void remove(int watch, std::uint64_t id) noexcept;
+  void drop(int watch, std::uint64_t id) noexcept;
   void end() noexcept;
 
   std::mutex mutex_;

@@ -44,11 +44,16 @@ SysResult<Descriptor> make_socket() {
 /// The socket, for as long as a wait for it is under way.
 class Bell : public std::enable_shared_from_this<Bell> {
  public:
-  Bell(int socket, WatchCallback rung) : socket_(io_executor(), socket), rung_(std::move(rung)) {}
+  explicit Bell(WatchCallback rung) : socket_(io_executor()), rung_(std::move(rung)) {}
 
-  void listen() {
+  SysResult<void> listen(Descriptor socket) {
     const std::lock_guard lock(mutex_);
+    boost::system::error_code refused;
+    socket_.assign(socket.get(), refused);
+    if (refused) return refused;
+    socket.release();
     arm();
+    return {};
   }
   void take_down() noexcept {
     const std::lock_guard lock(mutex_);
@@ -70,7 +75,7 @@ class Bell : public std::enable_shared_from_this<Bell> {
       std::array<char, 16> ignored{};
       while (::recv(socket_.native_handle(), ignored.data(), ignored.size(), MSG_DONTWAIT) >= 0)
         ;
-      arm();
+      until_there_is_memory([this] { arm(); });
     }
     rung_();
   }
@@ -98,10 +103,11 @@ SysResult<std::unique_ptr<Watch>> hang_doorbell(const std::string& name, WatchCa
   if (!socket) return socket.error();
   const Address address(name);
   if (::bind(socket->get(), address.get(), address.size()) != 0) return last_error();
-  auto bell = std::make_shared<Bell>(socket->get(), std::move(rung));
-  socket->release();
-  bell->listen();
-  return std::make_unique<HungBell>(std::move(bell));
+  // Who takes it down is there before it listens.
+  auto bell = std::make_shared<Bell>(std::move(rung));
+  auto hung = std::make_unique<HungBell>(bell);
+  if (auto listening = bell->listen(std::move(*socket)); !listening) return listening.error();
+  return std::unique_ptr<Watch>(std::move(hung));
 }
 
 void ring_doorbell(const std::string& name) noexcept {

@@ -71,7 +71,7 @@ SysResult<std::unique_ptr<LinePlace>> Directory::stand_in_line(const std::string
 
 void Directory::ring_for_next(const std::string&) noexcept {}
 
-bool Directory::anybody_in_line(const std::string&, Arrival) {
+bool Directory::anybody_in_line(const std::string&, Arrival) noexcept {
   return false;
 }
 

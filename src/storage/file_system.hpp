@@ -103,6 +103,12 @@ class Sidecar : public LockFile {
   /// Tries once, without waiting. EWOULDBLOCK: another owner has it, in this process or another. ESTALE: the
   /// name stands for another file by now, which has to be opened instead.
   virtual SysResult<void> try_lock() = 0;
+  /// Frees the lock. Its file may stay open, when this is destroyed, for the directory's next open_sidecar:
+  /// then no closing wakes those who wait, but Directory::ring_for_next, which is to follow. Precondition: it
+  /// is locked, and its Directory is there still.
+  virtual void let_go() noexcept {}
+  /// The next try comes later, after a wait for something else. Then it answers ESTALE as after a failed one.
+  virtual void wait_first() noexcept {}
   /// Calls `closed` when somebody may have let go of the lock: a descriptor of the file was closed, by its
   /// owner or by its owner's death. A failed try_lock does not count. Spurious calls happen, missing ones too
   /// (an owner that keeps its descriptor). ENOSYS, EMFILE, ENOSPC and others: there is no wake-up to be had.
@@ -164,8 +170,9 @@ class Directory {
   virtual SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival);
   /// Whether anybody who arrived before `arrival` is in that line. False as well when it cannot be told: the
   /// line is a matter of fairness, never of safety.
-  virtual bool anybody_in_line(const std::string& name, Arrival before);
-  /// Wakes who is first in that line, after the lock was let go, or a place in the line.
+  virtual bool anybody_in_line(const std::string& name, Arrival before) noexcept;
+  /// Wakes who is first in that line, after the lock was let go, or a place in the line. Closes the sidecar
+  /// when anybody is there and it is open but not locked.
   virtual void ring_for_next(const std::string& name) noexcept;
 
   /// The process that holds the sidecar's lock at this moment, as far as the kernel tells.

@@ -26,31 +26,60 @@ std::size_t pool_size() {
   return std::clamp<std::size_t>(std::size_t{8} * std::thread::hardware_concurrency(), 16, 64);
 }
 
-/// A thread_pool's own destructor drops what is queued.
 class Pool {
  public:
   Pool() : threads_(pool_size()) {}
-  ~Pool() {
-    for (const auto& action : endings_)
-      action();
-    threads_.join();
-  }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   asio::any_io_executor executor() { return threads_.get_executor(); }
+  bool runs_this_thread() const noexcept { return threads_.get_executor().running_in_this_thread(); }
+
+  /// Called at once when the pool is ending already.
   void at_end(std::function<void()> action) {
-    const std::lock_guard lock(mutex_);
-    endings_.push_back(std::move(action));
+    {
+      const std::lock_guard lock(mutex_);
+      if (!ending_) return endings_.push_back(std::move(action));
+    }
+    action();
+  }
+  /// Finishes what is queued: a thread_pool's own destructor drops it.
+  void end() {
+    std::vector<std::function<void()>> endings;
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+      endings.swap(endings_);
+    }
+    for (const auto& action : endings)
+      action();
+    threads_.join();
   }
 
  private:
   std::mutex mutex_;
-  std::vector<std::function<void()>> endings_;  // guarded by mutex_
-  asio::thread_pool threads_;
+  // Guarded by mutex_:
+  std::vector<std::function<void()>> endings_;
+  bool ending_ = false;
+
+  mutable asio::thread_pool threads_;
 };
 
+class EndsPool {
+ public:
+  explicit EndsPool(Pool& pool) noexcept : pool_(pool) {}
+  ~EndsPool() { pool_.end(); }
+  EndsPool(const EndsPool&) = delete;
+  EndsPool& operator=(const EndsPool&) = delete;
+
+ private:
+  Pool& pool_;
+};
+
+/// Ended with the program but never destroyed: there may be objects that live longer, a lock that is held for
+/// one, and post to it.
 Pool& the_pool() {
-  static Pool pool;
+  static auto& pool = *new Pool;
+  static const EndsPool ending(pool);
   return pool;
 }
 
@@ -65,13 +94,18 @@ void before_io_pool_ends(std::function<void()> action) {
 }
 
 bool on_io_thread() noexcept {
-  return io_thread;
+  return io_thread || the_pool().runs_this_thread();
 }
 
 void detail::wait_for(const std::atomic<bool>& flag) noexcept {
-  // The other thread returns from the system call that woke this one.
+  // The other thread returns from the system call that woke this one. It may have been interrupted; and where
+  // this one has a higher priority, yielding does not let it go on.
   for (int i = 0; !flag.load(std::memory_order_acquire); ++i) {
-    if (i > 500) std::this_thread::yield();
+    if (i > 1000) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    } else if (i > 500) {
+      std::this_thread::yield();
+    }
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
@@ -81,6 +115,9 @@ void detail::wait_for(const std::atomic<bool>& flag) noexcept {
 detail::IoThreadMark::IoThreadMark() noexcept : before_(std::exchange(io_thread, true)) {}
 detail::IoThreadMark::~IoThreadMark() {
   io_thread = before_;
+}
+bool detail::IoThreadMark::is_set() noexcept {
+  return io_thread;
 }
 
 namespace {

@@ -25,10 +25,11 @@ namespace asio = boost::asio;
 /// finished what is queued, when the program does.
 asio::any_io_executor io_executor();
 
-/// Has `action` called when the program ends, before the pool waits for what is outstanding on it.
+/// Has `action` called when the program ends, before the pool waits for what is outstanding on it; at once
+/// when that has begun. It must not wait for the caller.
 void before_io_pool_ends(std::function<void()> action);
 
-/// True on a thread of that pool, and while any executor runs a job of run_on.
+/// True on a thread of that pool, whatever it runs, and while any executor runs a job of run_on.
 bool on_io_thread() noexcept;
 
 /// Decides between a cancellation and the commit of one piece of work: exactly one of them wins. Thread-safe.
@@ -53,11 +54,13 @@ class CommitGate {
 
 namespace detail {
 
-/// Marks the current thread as one that must not wait for the store.
+/// Marks the current thread as one that does the store's work: it must not wait for the store, and goes on
+/// with what it defers as soon as that is done.
 class IoThreadMark {
  public:
   IoThreadMark() noexcept;
   ~IoThreadMark();
+  static bool is_set() noexcept;
   IoThreadMark(const IoThreadMark&) = delete;
   IoThreadMark& operator=(const IoThreadMark&) = delete;
 
@@ -123,7 +126,8 @@ void wait_for(const std::atomic<bool>& flag) noexcept;
 /// As soon as the caller has resumed it may destroy its context. So nothing of it may be left on the thread
 /// by then: not the work guard (its end touches the context), nor a copy of the executor (the last one of a
 /// strand does too), asio::post's own included. The guard therefore travels with what resumes the caller,
-/// and that begins when the thread has let go, which takes as long as leaving go().
+/// and that begins when the thread has let go, which takes as long as leaving go(). The context must not be
+/// destroyed, by yet another thread, between go() and the resumption.
 ///
 /// Made before the way there, where a lack of memory can still be told; on the way back it can only be waited
 /// out. Movable.

@@ -21,16 +21,17 @@ class AlarmClock {
     return clock;
   }
 
-  void set(LockAlarm& alarm, Clock::time_point when, LockAlarm::Ring ring) {
+  void set(LockAlarm& alarm, Clock::time_point when, LockAlarm::Ring ring, bool only_first) {
     Due made;
     made.emplace(Key(when, &alarm), std::move(ring));
     Due::node_type replaced;  // destroyed after the mutex is free: it may end who has this alarm
     const std::lock_guard lock(mutex_);
-    if (alarm.ended_) return;
+    if (alarm.ended_ || (only_first && alarm.was_set_)) return;
     replaced = due_.extract(Key(alarm.when_, &alarm));
     due_.insert(made.extract(made.begin()));
     alarm.when_ = when;
-    arm();
+    alarm.was_set_ = true;
+    until_there_is_memory([this] { arm(); });
   }
 
   void end(LockAlarm& alarm) noexcept {
@@ -41,7 +42,7 @@ class AlarmClock {
     gone = due_.extract(Key(alarm.when_, &alarm));
     alarm.when_ = Clock::time_point();
     // The timer stays: it finds nothing due.
-    if (ending_ && due_.empty()) timer_.cancel();
+    if (ending_ && due_.empty()) disarm();
   }
 
  private:
@@ -52,8 +53,14 @@ class AlarmClock {
     before_io_pool_ends([this] {
       const std::lock_guard lock(mutex_);
       ending_ = true;
-      if (due_.empty()) timer_.cancel();
+      if (due_.empty()) disarm();
     });
+  }
+
+  /// The pool ends when nothing is outstanding, which the timer is.
+  void disarm() {
+    armed_ = Clock::time_point::max();
+    timer_.cancel();
   }
 
   void arm() {
@@ -92,7 +99,11 @@ class AlarmClock {
 };
 
 void LockAlarm::set(Clock::time_point when, Ring ring) {
-  AlarmClock::instance().set(*this, when, std::move(ring));
+  AlarmClock::instance().set(*this, when, std::move(ring), false);
+}
+
+void LockAlarm::set_first(Clock::time_point when, Ring ring) {
+  AlarmClock::instance().set(*this, when, std::move(ring), true);
 }
 
 void LockAlarm::end() noexcept {

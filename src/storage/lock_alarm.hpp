@@ -21,6 +21,8 @@ class LockAlarm {
   /// `ring` is called on a thread of the pool, must not block, and is kept until then, until end(), or
   /// until something else is set. A call that is under way may still arrive after that.
   void set(Clock::time_point when, Ring ring);
+  /// The same, unless set() came first.
+  void set_first(Clock::time_point when, Ring ring);
   /// From here on nothing is set any more, by whichever thread.
   void end() noexcept;
 
@@ -28,6 +30,7 @@ class LockAlarm {
   friend class AlarmClock;
   // Guarded by the clock's mutex:
   Clock::time_point when_;  // the epoch: not set
+  bool was_set_ = false;
   bool ended_ = false;
 };
 

@@ -67,7 +67,7 @@ void LockAttempt::enter_line() {
   place_ = std::move(*place);
   auto bell = place_->watch([wake = wake_] { wake(Waking::kBell); });
   if (bell) bell_ = std::move(*bell);
-  (void)open_sidecar();  // try_lock tells what is wrong
+  if (open_sidecar()) sidecar_->wait_first();  // else try_lock tells what is wrong
 }
 
 bool LockAttempt::is_first() {

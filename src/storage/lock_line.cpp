@@ -108,22 +108,27 @@ SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::st
   return system_code(EAGAIN);
 }
 
-bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) {
+bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) noexcept try {
   Descriptor file(
       retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
   return file && anybody_before(file.get(), offset_of(before));
+} catch (const std::bad_alloc&) {
+  // Then nobody is overtaken.
+  return true;
 }
 
-void ring_for_next(int directory, const std::string& sidecar) noexcept try {
+bool ring_for_next(int directory, const std::string& sidecar) noexcept try {
   const Descriptor file(
       retried([&] { return ::openat(directory, line_of(sidecar).c_str(), kLineFlags | O_RDONLY); }));
-  if (!file) return;
+  if (!file) return false;
   const off_t next = first_taken(file.get(), 0);
   struct stat status {};
-  if (next == 0 || ::fstat(file.get(), &status) != 0) return;
+  if (next == 0 || ::fstat(file.get(), &status) != 0) return false;
   ring_doorbell(doorbell_of(identity_of(status), next));
+  return true;
 } catch (const std::bad_alloc&) {
   // The next one looks by itself before long.
+  return true;
 }
 
 }  // namespace sessile::storage

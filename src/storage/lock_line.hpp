@@ -18,8 +18,9 @@ namespace sessile::storage {
 SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::string& sidecar,
                                                     Arrival arrival);
 
-/// Directory::anybody_in_line and ring_for_next for the directory open as `directory`. Thread-safe.
-bool anybody_in_line(int directory, const std::string& sidecar, Arrival before);
-void ring_for_next(int directory, const std::string& sidecar) noexcept;
+/// Directory::anybody_in_line and ring_for_next for the directory open as `directory`, the latter but for the
+/// sidecar; it tells whether anybody is in the line. Thread-safe.
+bool anybody_in_line(int directory, const std::string& sidecar, Arrival before) noexcept;
+bool ring_for_next(int directory, const std::string& sidecar) noexcept;
 
 }  // namespace sessile::storage

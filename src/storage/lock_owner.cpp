@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <sstream>
 #include <string_view>
 
@@ -24,15 +25,14 @@ constexpr int kMostFiles = 50000;
 
 /// Calls `visit` with each entry of `path` that is a number, until it answers false.
 void each_number_in(const std::string& path, const std::function<bool(std::int64_t)>& visit) {
-  DIR* stream = ::opendir(path.c_str());
-  if (stream == nullptr) return;
-  for (const dirent* entry = ::readdir(stream); entry != nullptr; entry = ::readdir(stream)) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(path.c_str()), ::closedir);
+  if (!stream) return;
+  for (const dirent* entry = ::readdir(stream.get()); entry != nullptr; entry = ::readdir(stream.get())) {
     const std::string_view name(entry->d_name);
     std::int64_t number = 0;
     const auto [end, fault] = std::from_chars(name.data(), name.data() + name.size(), number);
     if (fault == std::errc() && end == name.data() + name.size() && !visit(number)) break;
   }
-  ::closedir(stream);
 }
 
 std::string read_small_file(const std::string& path) {

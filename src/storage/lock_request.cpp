@@ -39,41 +39,52 @@ std::exception_ptr aborted() {
 
 }  // namespace
 
-void Tenure::end(Tenure tenure) noexcept {
+void Tenure::end() noexcept {
   auto& table = LockQueueTable::instance();
-  const LockTarget& target = *tenure.target;
   std::shared_ptr<LockRequest> next;
-  if (tenure.sidecar) {
-    next = table.next(target.key);
-    if (next && next->may_inherit(tenure)) {
-      tenure.observed.freed();
-      next->take_turn(std::move(tenure));
+  if (sidecar) {
+    next = table.next(target->key);
+    if (next && next->may_inherit(*this)) {
+      observed.freed();
+      next->take_turn(std::move(*this));
       return;
     }
     // Before a request of this process may open the file again.
-    tenure.sidecar.reset();
-    target.directory->ring_for_next(target.sidecar());
-    tenure.observed.freed();
+    sidecar->let_go();
+    sidecar.reset();
+    target->directory->ring_for_next(target->sidecar());
+    observed.freed();
   }
-  if (!next) next = table.leave(target.key);
+  if (!next) next = table.leave(target->key);
   if (next) next->take_turn(std::nullopt);
 }
 
-LockRequest::LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait)
+LockRequest::LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, After after, bool may_wait)
     : target_(std::move(target)),
       deadline_(deadline),
       may_wait_(may_wait),
       job_(std::move(job)),
-      held_(job_ ? nullptr : std::make_shared<HeldLock::State>()),
+      held_(after == After::free ? nullptr : std::make_shared<HeldLock::State>()),
       strand_(asio::make_strand(target_->pool)),
       observed_(target_->options.observer(), target_->sidecar()),
       attempt_(target_) {}
 
-/// Runs `step` on the strand, soon. Deferred: the thread that ends one tenure goes on with the next, without
-/// waking another.
+LockRequest::~LockRequest() {
+  pass_turn_on();
+}
+
+/// Runs `step` on the strand, soon. Deferred by a thread that does the store's work: which ends one tenure
+/// and goes on with the next, without waking another. Not by one of the pool's that does the caller's: nobody
+/// knows when that ends, and it may be waiting for this.
 void LockRequest::soon(Step step) noexcept {
-  until_there_is_memory(
-      [this, step] { asio::defer(strand_, [self = shared_from_this(), step] { self->run_step(step); }); });
+  until_there_is_memory([this, step] {
+    auto run = [self = shared_from_this(), step] { self->run_step(step); };
+    if (detail::IoThreadMark::is_set()) {
+      asio::defer(strand_, std::move(run));
+    } else {
+      asio::post(strand_, std::move(run));
+    }
+  });
 }
 
 /// What a step throws ends the request.
@@ -84,7 +95,7 @@ void LockRequest::run_step(Step step) noexcept {
   } catch (...) {
     if (stage_ == Stage::done) return;
     // What was given the turn meanwhile goes on from there.
-    if (stage_ == Stage::queued && !LockQueueTable::instance().remove(*this)) return;
+    if (stage_ == Stage::queued && !leave_queue()) return;
     abort(std::current_exception());
   }
 }
@@ -95,9 +106,16 @@ void LockRequest::start() {
   } else if (!may_wait_) {
     soon(&LockRequest::on_cancelled);
   } else if (deadline_) {
-    // Its turn may have come meanwhile, and gone: then there is no alarm to set any more.
-    look_again_at(*deadline_);
+    // Its turn may have come meanwhile: then it has set an alarm of its own, or needs none any more.
+    alarm_.set_first(*deadline_, [self = shared_from_this()] { self->soon(&LockRequest::on_timer); });
   }
+}
+
+/// False: it is in the queue no more, and its turn has come.
+bool LockRequest::leave_queue() {
+  if (!LockQueueTable::instance().remove(*this)) return false;
+  stage_ = Stage::leaving;
+  return true;
 }
 
 void LockRequest::arrive() noexcept {
@@ -110,6 +128,7 @@ void LockRequest::cancel() {
 }
 
 void LockRequest::take_turn(std::optional<Tenure> inherited) noexcept {
+  has_turn_ = true;
   if (inherited) inherited_.emplace(std::move(*inherited));
   soon(&LockRequest::begin);
 }
@@ -127,9 +146,9 @@ bool LockRequest::may_inherit(const Tenure& tenure) const {
 }
 
 void LockRequest::on_cancelled() {
-  if (stage_ == Stage::done) return;
+  if (stage_ == Stage::done || stage_ == Stage::leaving) return;
   // What was given the turn meanwhile finds the gate closed when it begins.
-  if (stage_ == Stage::queued && !LockQueueTable::instance().remove(*this)) return;
+  if (stage_ == Stage::queued && !leave_queue()) return;
   abort(aborted());
 }
 
@@ -137,6 +156,7 @@ void LockRequest::begin() {
   stage_ = Stage::trying;
   if (inherited_) {
     Tenure before = *std::exchange(inherited_, std::nullopt);
+    before.target.reset();  // it goes on in the tenure that granted() makes
     return granted(std::move(before.sidecar), before.begun);
   }
   if (gate_.cancelled()) return abort(aborted());
@@ -182,7 +202,7 @@ void LockRequest::on_woken() {
 
 void LockRequest::on_timer() {
   if (stage_ == Stage::queued) {
-    if (!LockQueueTable::instance().remove(*this)) return;
+    if (!leave_queue()) return;
     return refuse_as_locked("other operations of this process are before it");
   }
   if (stage_ != Stage::waiting) return;
@@ -192,19 +212,22 @@ void LockRequest::on_timer() {
 
 void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun) {
   observed_.acquired();
-  Tenure tenure(target_, std::move(sidecar), begun, std::move(observed_));
+  has_turn_ = false;
+  std::optional<Tenure> tenure(std::in_place, target_, std::move(sidecar), begun, std::move(observed_));
   alarm_.end();
   if (!gate_.cancelled() && job_) {
     std::exchange(job_, nullptr)(gate_);
-    Tenure::end(std::move(tenure));
-    return finish(LockOutcome());
+    if (!held_) {
+      tenure.reset();
+      return finish(LockOutcome());
+    }
   }
   LockOutcome outcome;
-  if (gate_.try_commit()) {
-    held_->tenure.emplace(std::move(tenure));
+  if (held_ && gate_.try_commit()) {
+    held_->tenure.emplace(std::move(*tenure));
     outcome.held.emplace(std::move(held_));
   } else {
-    Tenure::end(std::move(tenure));
+    tenure.reset();
     outcome.thrown = aborted();
   }
   finish(std::move(outcome));
@@ -213,42 +236,48 @@ void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun) {
 void LockRequest::abort(std::exception_ptr thrown) {
   LockOutcome outcome;
   outcome.thrown = std::move(thrown);
-  const bool has_turn = stage_ != Stage::queued;
-  attempt_.give_up();
-  if (has_turn) pass_turn_on();
+  leave_line();
   finish(std::move(outcome));
 }
 
 void LockRequest::refuse(Error error) {
   LockOutcome outcome;
   outcome.refused = std::move(error);
-  attempt_.give_up();
-  pass_turn_on();
+  leave_line();
   finish(std::move(outcome));
 }
 
 void LockRequest::refuse_as_locked(std::string_view what) {
-  auto error = Error(Errc::locked, what).with_path(target_->path());
-  const bool has_turn = stage_ != Stage::queued;
-  // Those behind are not to wait until the holder is found.
-  attempt_.give_up();
-  if (has_turn) pass_turn_on();
+  auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - arrival_);
+  refusal_ = Error(Errc::locked, what).with_path(target_->path()).with_waited(waited);
+  stage_ = Stage::leaving;
+  // Those behind are not to wait until the holder is found: the next one's step comes before that one.
+  leave_line();
+  soon(&LockRequest::on_refused);
+}
+
+void LockRequest::on_refused() {
   const auto owner = target_->directory->lock_holder(target_->sidecar());
-  if (owner.pid != 0) error.with_holder(describe(owner));
-  error.with_waited(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - arrival_));
-  LockOutcome outcome;
-  outcome.refused = std::move(error);
-  finish(std::move(outcome));
+  if (owner.pid != 0) refusal_->with_holder(describe(owner));
+  refuse(std::move(*refusal_));
 }
 
 /// Without ever having had the lock.
+void LockRequest::leave_line() noexcept {
+  attempt_.give_up();
+  pass_turn_on();
+}
+
 void LockRequest::pass_turn_on() noexcept {
-  Tenure::end(Tenure(target_, nullptr, arrival_, LockWatch(nullptr, {})));
+  if (!std::exchange(has_turn_, false)) return;
+  const Tenure turn(target_, nullptr, arrival_, LockWatch(nullptr, {}));
 }
 
 void LockRequest::finish(LockOutcome outcome) {
   stage_ = Stage::done;
   alarm_.end();
+  // Before whoever observes may be gone.
+  observed_.freed();
   complete(std::move(outcome));
 }
 

@@ -19,9 +19,10 @@
 
 namespace sessile::storage {
 
-/// A process's possession of one sidecar, on behalf of one request at a time. Movable. Its end frees the lock
-/// and rings for who is next in line; or hands the locked sidecar to the next request of the process, when
-/// nobody in another one came before it.
+/// A process's possession of one sidecar, on behalf of one request at a time: the turn, and the lock when it
+/// is had. Movable. Its end, which is that of the last one it was moved to, frees the lock and rings for who
+/// is next in line; or hands the locked sidecar to the next request of the process, when nobody in another
+/// one came before it.
 class Tenure {
  public:
   Tenure(LockTargetPtr target_, std::unique_ptr<Sidecar> sidecar_, Arrival begun_,
@@ -32,12 +33,16 @@ class Tenure {
         observed(std::move(observed_)) {}
   Tenure(Tenure&&) noexcept = default;
   Tenure& operator=(Tenure&&) = delete;
-  LockTargetPtr target;
+  ~Tenure() {
+    if (target) end();
+  }
+  LockTargetPtr target;              ///< null: it was moved from
   std::unique_ptr<Sidecar> sidecar;  ///< locked; null: only the turn is given up
   Arrival begun;                     ///< when this process got the lock from another, or from nobody
   LockWatch observed;                ///< of the request, not of the process
 
-  static void end(Tenure tenure) noexcept;
+ private:
+  void end() noexcept;
 };
 
 /// What is behind a HeldLock; empty until the lock is had.
@@ -49,7 +54,8 @@ class HeldLock::State {
   static void release(std::shared_ptr<State> state) noexcept;
 };
 
-/// How a request ended: with an exception, an error, the lock, or (its job was done) none of these.
+/// How a request ended: with an exception, an error, the lock, or (its job was done, the lock freed) none of
+/// these.
 class LockOutcome {
  public:
   LockOutcome() noexcept {}
@@ -62,11 +68,14 @@ class LockOutcome {
 /// run on a strand, one after the other.
 class LockRequest : public std::enable_shared_from_this<LockRequest> {
  public:
-  /// `job`: run once on the pool while the lock is held, which is then freed. Without one the lock goes to
-  /// the caller. `may_wait` false: the request was made by somebody already cancelled; it ends where it would
-  /// have to wait.
-  LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, bool may_wait);
-  virtual ~LockRequest() = default;
+  /// What becomes of the lock when the job is done: it is freed, or goes to the caller.
+  enum class After { free, keep };
+
+  /// `job`: run once on the pool while the lock is held; null: none. `may_wait` false: the request was made
+  /// by somebody already cancelled; it ends where it would have to wait.
+  LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, After after, bool may_wait);
+  /// One whose steps were never run gives up its turn here.
+  virtual ~LockRequest();
   LockRequest(const LockRequest&) = delete;
   LockRequest& operator=(const LockRequest&) = delete;
 
@@ -92,7 +101,8 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
 
  private:
   using Clock = LockTarget::Clock;
-  enum class Stage { queued, trying, waiting, done };
+  /// leaving: it is on its way out, and in no queue any more.
+  enum class Stage { queued, trying, waiting, leaving, done };
 
   using Step = void (LockRequest::*)();
 
@@ -105,12 +115,15 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   void on_timer();
   void on_woken();
   void on_cancelled();
+  void on_refused();
   void wake(unsigned by);
+  bool leave_queue();
 
   void granted(std::unique_ptr<Sidecar> sidecar, Arrival begun);
   void pass_turn_on() noexcept;
   void refuse(Error error);
   void refuse_as_locked(std::string_view what);
+  void leave_line() noexcept;
   void abort(std::exception_ptr thrown);
   void finish(LockOutcome outcome);
 
@@ -118,18 +131,21 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   const Deadline deadline_;
   const bool may_wait_;
   LockJob job_;
-  std::shared_ptr<HeldLock::State> held_;  // for who has no job; made where a lack of memory can be told
+  std::shared_ptr<HeldLock::State> held_;  // of a lock to keep; made where a lack of memory can be told
   CommitGate gate_;
   asio::strand<asio::any_io_executor> strand_;
   Arrival arrival_;  // constant once it has arrived
   LockWatch observed_;
-  std::optional<Tenure> inherited_;  // set by who hands on the turn, before the step that takes it
+  // Set by who hands on the turn, before the step that takes it:
+  bool has_turn_ = false;
+  std::optional<Tenure> inherited_;
   std::atomic<unsigned> woken_by_{0};
   LockAlarm alarm_;
 
   // Of the strand alone:
   Stage stage_ = Stage::queued;
   LockAttempt attempt_;
+  std::optional<Error> refusal_;  // while its holder is looked for
 };
 
 }  // namespace sessile::storage

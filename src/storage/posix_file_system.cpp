@@ -166,6 +166,7 @@ class PosixDirectory final : public Directory {
  public:
   PosixDirectory(Descriptor descriptor, FileIdentity identity, std::filesystem::path path)
       : descriptor_(std::move(descriptor)), identity_(identity), path_(std::move(path)) {}
+  ~PosixDirectory() override { close_idle_sidecars(descriptor_.get()); }
 
   /// Takes over `descriptor`, which is an open directory.
   static SysResult<std::shared_ptr<Directory>> adopt(Descriptor descriptor, std::filesystem::path path) {
@@ -210,11 +211,11 @@ class PosixDirectory final : public Directory {
   SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival) override {
     return storage::stand_in_line(descriptor_.get(), name, arrival);
   }
-  bool anybody_in_line(const std::string& name, Arrival before) override {
+  bool anybody_in_line(const std::string& name, Arrival before) noexcept override {
     return storage::anybody_in_line(descriptor_.get(), name, before);
   }
   void ring_for_next(const std::string& name) noexcept override {
-    storage::ring_for_next(descriptor_.get(), name);
+    if (storage::ring_for_next(descriptor_.get(), name)) close_idle_sidecar(descriptor_.get(), name);
   }
   LockOwner lock_holder(const std::string& name) override { return find_lock_owner(descriptor_.get(), name); }
 

@@ -2,6 +2,7 @@
 
 #include "storage/close_watcher.hpp"
 #include "storage/fork_guard.hpp"
+#include "storage/idle_sidecars.hpp"
 
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/sync/file_lock.hpp>
@@ -29,31 +30,40 @@ class OpenSidecars {
     return held;
   }
   std::mutex mutex;
-  std::set<FileIdentity> identities;  // guarded by mutex
+  // Guarded by mutex:
+  std::set<FileIdentity> claimed;
+  IdleSidecars idle;  // of none that is claimed
 };
 
 /// This process's right to open one sidecar, and the sidecar, once it is open. Invariant: its file is open
-/// only while a claim of it lives. They end in one step: as soon as the file is closed, another one may be
-/// given its identity.
+/// only while a claim of it lives, or idle. A claim and its file end in one step: as soon as the file is
+/// closed, another one may be given its identity.
 class Claim {
  public:
   explicit Claim(FileIdentity identity, LockDescriptor file_ = LockDescriptor()) noexcept
       : file(std::move(file_)), identity_(identity), owned_(true) {}
   Claim(Claim&& other) noexcept
-      : file(std::move(other.file)), identity_(other.identity_), owned_(std::exchange(other.owned_, false)) {}
+      : file(std::move(other.file)),
+        identity_(other.identity_),
+        kept_for_(other.kept_for_),
+        owned_(std::exchange(other.owned_, false)) {}
   Claim& operator=(Claim&&) = delete;
   ~Claim() {
     if (!owned_) return;
     auto& held = OpenSidecars::instance();
     const std::lock_guard lock(held.mutex);
+    if (kept_for_ >= 0) held.idle.put(identity_, kept_for_, std::move(file));
     file = LockDescriptor();
-    held.identities.erase(identity_);
+    held.claimed.erase(identity_);
   }
+  /// The file is to stay open when this ends, for as long as `directory` does.
+  void keep_for(int directory) noexcept { kept_for_ = directory; }
   const FileIdentity& identity() const noexcept { return identity_; }
   LockDescriptor file;
 
  private:
   FileIdentity identity_;
+  int kept_for_ = -1;
   bool owned_ = false;
 };
 
@@ -69,8 +79,8 @@ SysResult<Claim> claim_existing(int directory, const std::string& name) {
   if (!identity) return identity.error();
   auto& held = OpenSidecars::instance();
   const std::lock_guard lock(held.mutex);
-  if (!held.identities.insert(*identity).second) return system_code(EWOULDBLOCK);
-  return Claim(*identity);
+  if (!held.claimed.insert(*identity).second) return system_code(EWOULDBLOCK);
+  return Claim(*identity, held.idle.take(*identity));
 }
 
 /// Makes the sidecar and claims it in one step, so that no other thread can lock it in between and lose its
@@ -83,7 +93,7 @@ SysResult<Claim> claim_new(int directory, const std::string& name) {
   struct stat status {};
   if (::fstat(file->get(), &status) != 0) return last_error();
   if ((status.st_mode & 07777) != 0600 && ::fchmod(file->get(), 0600) != 0) return last_error();
-  if (!held.identities.insert(identity_of(status)).second) return system_code(EWOULDBLOCK);
+  if (!held.claimed.insert(identity_of(status)).second) return system_code(EWOULDBLOCK);
   return Claim(identity_of(status), std::move(*file));
 }
 
@@ -135,7 +145,7 @@ void unlock_description(int file) noexcept {
 class PosixSidecar : public Sidecar {
  public:
   PosixSidecar(int directory, std::string name, Claim sidecar)
-      : directory_(directory), name_(std::move(name)), sidecar_(std::move(sidecar)) {}
+      : name_(std::move(name)), directory_(directory), sidecar_(std::move(sidecar)) {}
 
   SysResult<void> try_lock() final {
     if (auto locked = lock_now(); !locked) {
@@ -151,6 +161,8 @@ class PosixSidecar : public Sidecar {
     note_since();
     return {};
   }
+
+  void wait_first() noexcept final { waited_ = true; }
 
   SysResult<std::unique_ptr<Watch>> watch(WatchCallback closed) final {
     return CloseWatcher::instance().watch(file(), std::move(closed));
@@ -169,10 +181,12 @@ class PosixSidecar : public Sidecar {
     ::lseek(file(), static_cast<off_t>(now.count()), SEEK_SET);
   }
 
-  const int directory_;  // valid until locked
   const std::string name_;
-  Claim sidecar_;
   bool waited_ = false;
+
+ protected:
+  const int directory_;  // valid until locked
+  Claim sidecar_;
 };
 
 /// Unlocking comes before closing, here and below: inotify reports a closing before the kernel frees the
@@ -180,10 +194,22 @@ class PosixSidecar : public Sidecar {
 class OfdSidecar final : public PosixSidecar {
  public:
   using PosixSidecar::PosixSidecar;
-  ~OfdSidecar() override { unlock_description(file()); }
+  ~OfdSidecar() override {
+    if (locked_) unlock_description(file());
+  }
+  void let_go() noexcept override {
+    unlock_description(file());
+    locked_ = false;
+    sidecar_.keep_for(directory_);
+  }
 
  private:
-  SysResult<void> lock_now() override { return lock_description(file()); }
+  SysResult<void> lock_now() override {
+    auto locked = lock_description(file());
+    locked_ = locked.has_value();
+    return locked;
+  }
+  bool locked_ = false;
 };
 
 /// A flock for programs that take one, and an open file description lock for those of the other family.
@@ -247,6 +273,20 @@ SysResult<std::unique_ptr<Sidecar>> open_sidecar(int directory, const std::strin
       break;
   }
   return std::make_unique<OfdSidecar>(directory, name, std::move(*claimed));
+}
+
+void close_idle_sidecar(int directory, const std::string& name) noexcept {
+  const auto identity = identity_under(directory, name);
+  if (!identity) return;
+  auto& held = OpenSidecars::instance();
+  const std::lock_guard lock(held.mutex);
+  held.idle.take(*identity);
+}
+
+void close_idle_sidecars(int directory) noexcept {
+  auto& held = OpenSidecars::instance();
+  const std::lock_guard lock(held.mutex);
+  held.idle.close_all(directory);
 }
 
 }  // namespace sessile::storage

@@ -16,4 +16,9 @@ namespace sessile::storage {
 SysResult<std::unique_ptr<Sidecar>> open_sidecar(int directory, const std::string& name,
                                                  LockPrimitive primitive);
 
+/// A sidecar that was let go may be open still. That of one name, in a directory, is closed, so that who
+/// waits for a closing is woken; or those of all names, before the directory itself is closed. Thread-safe.
+void close_idle_sidecar(int directory, const std::string& name) noexcept;
+void close_idle_sidecars(int directory) noexcept;
+
 }  // namespace sessile::storage

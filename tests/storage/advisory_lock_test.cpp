@@ -1,6 +1,7 @@
 // The queue within the process: order, deadlines, cancellation, and no trace left behind.
 #include "storage/advisory_lock.hpp"
 #include "scratch.hpp"
+#include "storage/lock_alarm.hpp"
 #include "storage/lock_queue.hpp"
 
 #include <doctest/doctest.h>
@@ -13,6 +14,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -73,6 +75,20 @@ asio::awaitable<void> hold(AdvisoryLock lock, asio::steady_timer* released) {
   co_await released->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
+/// Works under the lock, and keeps it until `released` expires.
+asio::awaitable<void> work_and_hold(AdvisoryLock lock, bool succeeds, asio::steady_timer* released,
+                                    std::optional<Result<int>>* result) {
+  std::optional<HeldLock> held;
+  auto work = [succeeds](CommitGate&) -> Result<int> {
+    if (!succeeds) return Error(Errc::not_found);
+    return 7;
+  };
+  *result = co_await lock.run_and_keep<int>(lock.deadline(0ms), held, work);
+  REQUIRE(held.has_value());
+  boost::system::error_code ignored;
+  co_await released->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
 /// A turn may end on the pool a moment after its coroutine.
 void check_that_no_queue_is_left() {
   const auto give_up = std::chrono::steady_clock::now() + 60s;
@@ -97,6 +113,76 @@ void poll_until(asio::io_context& context, const auto& done) {
 }
 
 }  // namespace
+
+TEST_CASE("A lock that is kept after the work is the caller's until it lets go, also when the work failed") {
+  for (const bool succeeds : {true, false}) {
+    CAPTURE(succeeds);
+    Scratch scratch;
+    auto lock = lock_in(scratch.open());
+    asio::io_context context;
+    asio::steady_timer released(context, asio::steady_timer::time_point::max());
+    std::optional<Result<int>> result;
+    asio::co_spawn(context, work_and_hold(lock, succeeds, &released, &result), asio::detached);
+    poll_until(context, [&] { return result.has_value(); });
+    REQUIRE(result->has_value() == succeeds);
+    CHECK((succeeds ? **result : 7) == 7);
+    std::optional<Error> failure;
+    int completions = 0;
+    asio::co_spawn(context, acquire_within(lock, 20ms, &failure, &completions), asio::detached);
+    poll_until(context, [&] { return failure.has_value(); });
+    CHECK(failure->code() == Errc::locked);
+    let_go(released);
+    std::vector<int> order;
+    asio::co_spawn(context, note_turn(lock, 1, &order), asio::detached);
+    poll_until(context, [&] { return !order.empty(); });
+    context.run();
+    check_that_no_queue_is_left();
+  }
+}
+
+TEST_CASE("a lock is had while a thread of the pool waits for it") {
+  Scratch scratch;
+  auto directory = scratch.open();
+  std::promise<bool> had;
+  asio::post(io_executor(), [&] {
+    asio::io_context context;
+    int done = 0;
+    asio::co_spawn(context, many_times(lock_in(directory), 1, &done), asio::detached);
+    context.run();
+    had.set_value(done == 1);
+  });
+  auto result = had.get_future();
+  REQUIRE(result.wait_for(60s) == std::future_status::ready);
+  CHECK(result.get());
+}
+
+TEST_CASE("a lock whose executor ends before it could be freed there is freed all the same") {
+  Scratch scratch;
+  auto directory = scratch.open();
+  {
+    asio::thread_pool pool(1);
+    AdvisoryLock lock(directory, "a.lock", LockOptions(), pool.get_executor());
+    auto held = std::optional(test::run(lock.acquire(lock.deadline(0ms))).value());
+    std::promise<void> go_on;
+    asio::post(pool, [&] { go_on.get_future().wait(); });
+    held.reset();  // queued behind that
+    pool.stop();
+    go_on.set_value();
+  }
+  int done = 0;
+  test::run(many_times(lock_in(directory), 1, &done));
+  CHECK(done == 1);
+  check_that_no_queue_is_left();
+}
+
+TEST_CASE("an alarm that is only to be the first does not take the place of another") {
+  std::promise<int> rung;
+  LockAlarm alarm;
+  alarm.set(std::chrono::steady_clock::now() + 20ms, [&] { rung.set_value(1); });
+  alarm.set_first(std::chrono::steady_clock::now() + 1h, [] {});
+  auto result = rung.get_future();
+  CHECK(result.wait_for(60s) == std::future_status::ready);
+}
 
 TEST_CASE("64 coroutines get the lock in the order in which they asked") {
   Scratch scratch;

@@ -123,7 +123,7 @@ class FaultyDirectory final : public storage::Directory {
                                                                         storage::Arrival arrival) override {
     return inner_->stand_in_line(name, arrival);
   }
-  bool anybody_in_line(const std::string& name, storage::Arrival before) override {
+  bool anybody_in_line(const std::string& name, storage::Arrival before) noexcept override {
     return inner_->anybody_in_line(name, before);
   }
   void ring_for_next(const std::string& name) noexcept override { inner_->ring_for_next(name); }

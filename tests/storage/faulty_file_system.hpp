@@ -114,7 +114,7 @@ class FaultyDirectory final : public Directory {
   SysResult<std::unique_ptr<LinePlace>> stand_in_line(const std::string& name, Arrival arrival) override {
     return directory_->stand_in_line(name, arrival);
   }
-  bool anybody_in_line(const std::string& name, Arrival before) override {
+  bool anybody_in_line(const std::string& name, Arrival before) noexcept override {
     return directory_->anybody_in_line(name, before);
   }
   void ring_for_next(const std::string& name) noexcept override { directory_->ring_for_next(name); }

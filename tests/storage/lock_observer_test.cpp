@@ -156,9 +156,10 @@ TEST_CASE("a lock observer is told of a wait that was given up, as one without t
   auto refused = blocking::save(*store, Session("a"));
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code() == Errc::locked);
+  // By the end of the operation.
+  const auto after = events.all();
   held->reset();
   blocking::close(*store).value();
-  const auto after = events.all();
   REQUIRE(after.size() == 2);
   CHECK_FALSE(after[1].event.acquired.has_value());
   CHECK(after[1].event.released > after[1].event.requested);

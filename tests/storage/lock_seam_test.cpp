@@ -66,6 +66,8 @@ class NotedSidecar final : public Sidecar {
     journal_->note("try");
     return inner_->try_lock();
   }
+  void let_go() noexcept override { inner_->let_go(); }
+  void wait_first() noexcept override { inner_->wait_first(); }
   SysResult<std::unique_ptr<Watch>> watch(WatchCallback closed) override {
     journal_->note("watch sidecar");
     if (journal_->watch_error != 0) return os_error(journal_->watch_error);
@@ -134,7 +136,7 @@ class NotedDirectory final : public Directory {
     if (!place) return place.error();
     return std::unique_ptr<LinePlace>(std::make_unique<NotedPlace>(std::move(*place), journal_));
   }
-  bool anybody_in_line(const std::string& name, Arrival before) override {
+  bool anybody_in_line(const std::string& name, Arrival before) noexcept override {
     journal_->note("look at line");
     return journal_->has_line && inner_->anybody_in_line(name, before);
   }
@@ -217,6 +219,29 @@ TEST_CASE("a lock that is free costs one look at the line, one open, one try, on
   auto journal = std::make_shared<Journal>();
   CHECK_FALSE(test::run(run_locked(noted_lock(scratch, journal))).has_value());
   CHECK(journal->calls() == Calls{"look at line", "open", "try", "close", "ring"});
+}
+
+TEST_CASE("who waits behind others notices that the sidecar was replaced meanwhile") {
+  Scratch scratch;
+  const auto directory = scratch.open();
+  auto before = directory->stand_in_line("a.lock", Arrival::clock::now()).value();
+  AdvisoryLock lock(scratch.open(), "a.lock", LockOptions().timeout(60s), io_executor());
+  asio::io_context context;
+  std::optional<HeldLock> held;
+  asio::co_spawn(context, lock.acquire(lock.deadline(0ms)),
+                 [&](std::exception_ptr, Result<HeldLock> granted) {
+                   if (granted) held = std::move(*granted);
+                 });
+  const auto give_up = std::chrono::steady_clock::now() + 60s;
+  while (!std::filesystem::exists(scratch / "a.lock") && std::chrono::steady_clock::now() < give_up)
+    context.run_for(1ms);
+  std::filesystem::remove(scratch / "a.lock");
+  before.reset();
+  directory->ring_for_next("a.lock");
+  context.run();
+  REQUIRE(held.has_value());
+  CHECK(std::filesystem::exists(scratch / "a.lock"));
+  CHECK_FALSE(Holder(scratch.path(), "a.lock", "ofd").holds());
 }
 
 TEST_CASE("the next coroutine of the process takes over the open lock when nobody else is in line") {
@@ -372,10 +397,23 @@ TEST_CASE("a cancellation ends the wait for the lock's holder, and the wait for 
   }
 }
 
+TEST_CASE("a program ends when it has had the locks that it waits for at its end") {
+  for (const char* waiting : {"notify", "backoff"}) {
+    Scratch scratch;
+    std::optional<Contention> holder(std::in_place, scratch, false);
+    Program other({SESSILE_LOCK_WAITER, scratch.path().string(), "a.lock", "ofd", waiting, "3",
+                   (scratch / "log").string(), "other", "leave"});
+    std::this_thread::sleep_for(100ms);
+    holder.reset();
+    CHECK(other.wait() == 0);
+    const std::string log = test::read(scratch / "log");
+    CHECK(std::count(log.begin(), log.end(), '\n') == 3);
+  }
+}
+
 TEST_CASE("P6 acquisitions under contention leak no descriptor, no watch and no place in the line") {
   Scratch scratch;
   auto journal = std::make_shared<Journal>();
-  const AdvisoryLock lock(scratch.open(), "a.lock", LockOptions().timeout(5min), io_executor());
   int done = 0;
   // Opens what stays open for good: inotify, the pool.
   {
@@ -386,12 +424,19 @@ TEST_CASE("P6 acquisitions under contention leak no descriptor, no watch and no 
   const int each = acquisitions(3000) / 3;
   Program other({SESSILE_LOCK_WAITER, scratch.path().string(), "a.lock", "ofd", "notify",
                  std::to_string(each), (scratch / "log").string(), "other"});
-  asio::io_context context;
-  asio::co_spawn(context, count_turns(lock, each, &done), asio::detached);
-  asio::co_spawn(context, count_turns(lock, each, &done), asio::detached);
-  context.run();
+  {
+    const AdvisoryLock lock(scratch.open(), "a.lock", LockOptions().timeout(5min), io_executor());
+    asio::io_context context;
+    asio::co_spawn(context, count_turns(lock, each, &done), asio::detached);
+    asio::co_spawn(context, count_turns(lock, each, &done), asio::detached);
+    context.run();
+  }
   CHECK(other.wait() == 0);
   CHECK(done == 2 * each);
+  // The last request lets go of the directory a moment after it has ended.
+  const auto give_up = std::chrono::steady_clock::now() + 60s;
+  while (test::open_descriptors() != before && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(1ms);
   CHECK(test::open_descriptors() == before);
   CHECK(watched_files() == 0);
   CHECK_FALSE(Contention::in_line(scratch));

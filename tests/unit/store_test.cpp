@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <thread>
 
 using namespace sessile;
@@ -126,6 +127,7 @@ TEST_CASE("Every documented call shape works inside co_await") {
 
 TEST_CASE("A cancelled operation that has not reached its commit point did nothing") {
   auto store = std::make_shared<SlowStore>();
+  store->before_commit = 60s;
   asio::io_context context;
   asio::cancellation_signal signal;
   Result<Written> outcome;
@@ -283,6 +285,15 @@ TEST_CASE("P12 blocking helpers run the same store, and refuse a thread of the s
   CHECK(blocking::list_for_agent(*store, AgentId()).value().items.size() == 1);
   CHECK(blocking::remove(*store, "a").has_value());
   CHECK(blocking::load(*store, "a").error().code() == Errc::not_found);
+  // Where operations resume when they are asked for from no executor.
+  std::promise<Result<Written>> told;
+  async_load(store, "a", LoadOptions(), [&](Result<SessionPtr> missing) {
+    missing.ignore();
+    told.set_value(blocking::save(*store, Session("a")));
+  });
+  const auto refused = told.get_future().get();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == Errc::unsupported);
   CHECK(blocking::flush(*store).has_value());
   CHECK(blocking::close(*store).has_value());
 }

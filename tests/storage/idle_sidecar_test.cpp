@@ -1,0 +1,112 @@
+// Sidecars that stay open between two locks.
+#include "scratch.hpp"
+
+#include "storage/advisory_lock.hpp"
+#include "storage/idle_sidecars.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+
+#include <filesystem>
+#include <string>
+
+using namespace sessile;
+using namespace sessile::storage;
+using test::Scratch;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How many descriptors of files below `place` this process has open, those of directories not counted.
+int open_files_in(const std::filesystem::path& place) {
+  int count = 0;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const std::string target = std::filesystem::read_symlink(entry, gone).string();
+    count += !gone && target.starts_with(place.string() + "/");
+  }
+  return count;
+}
+
+asio::awaitable<bool> lock_once(std::shared_ptr<Directory> directory, std::string name) {
+  AdvisoryLock lock(std::move(directory), std::move(name), LockOptions(), io_executor());
+  auto work = [](CommitGate&) -> Result<int> { return 1; };
+  auto done = co_await lock.run_locked<int>(lock.deadline(10s), work);
+  co_return done.has_value();
+}
+
+void lock_and_free(const std::shared_ptr<Directory>& directory, const std::string& name) {
+  REQUIRE(test::run(lock_once(directory, name)));
+}
+
+}  // namespace
+
+TEST_CASE("a sidecar stays open for the next lock, and no longer than its directory") {
+  Scratch scratch;
+  {
+    const auto directory = scratch.open();
+    lock_and_free(directory, "a.lock");
+    CHECK(open_files_in(scratch.path()) == 1);
+    lock_and_free(directory, "a.lock");
+    lock_and_free(directory, "b.lock");
+    CHECK(open_files_in(scratch.path()) == 2);
+    // Others may have the lock meanwhile, with a descriptor of their own.
+    const auto other = scratch.open();
+    CHECK(other->try_lock("a.lock", LockPrimitive::automatic).has_value());
+  }
+  CHECK(open_files_in(scratch.path()) == 0);
+}
+
+TEST_CASE("a sidecar that somebody waits for is closed when it is let go") {
+  Scratch scratch;
+  const auto directory = scratch.open();
+  const auto place = directory->stand_in_line("a.lock", Arrival::clock::now() + 1h);
+  REQUIRE(place.has_value());
+  auto sidecar = directory->open_sidecar("a.lock", LockPrimitive::automatic).value();
+  REQUIRE(sidecar->try_lock().has_value());
+  sidecar->let_go();
+  sidecar.reset();
+  CHECK(open_files_in(scratch.path()) == 2);  // the sidecar, and the queue's file
+  directory->ring_for_next("a.lock");
+  CHECK(open_files_in(scratch.path()) == 1);
+}
+
+TEST_CASE("a sidecar that was replaced while it was idle is not taken for the new one") {
+  Scratch scratch;
+  const auto directory = scratch.open();
+  lock_and_free(directory, "a.lock");
+  std::filesystem::remove(scratch.path() / "a.lock");
+  auto sidecar = directory->open_sidecar("a.lock", LockPrimitive::automatic).value();
+  REQUIRE(sidecar->try_lock().has_value());
+  // Whoever opens the name finds it locked.
+  const Descriptor again(::open((scratch.path() / "a.lock").c_str(), O_RDWR | O_CLOEXEC));
+  REQUIRE(static_cast<bool>(again));
+  class flock region {};
+  region.l_type = F_WRLCK;
+  CHECK(::fcntl(again.get(), F_OFD_SETLK, &region) == -1);
+}
+
+TEST_CASE("of many sidecars only the latest stay open") {
+  Scratch scratch;
+  constexpr int kMany = 400;
+  IdleSidecars idle;
+  const auto directory = scratch.open();
+  const Descriptor place(::open(scratch.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < kMany; ++i) {
+    auto file = LockDescriptor::open(place.get(), std::to_string(i), O_RDWR | O_CREAT | O_CLOEXEC);
+    REQUIRE(file.has_value());
+    idle.put(FileIdentity(1, static_cast<std::uint64_t>(i)), i % 2, std::move(*file));
+  }
+  const int left = open_files_in(scratch.path());
+  CHECK(left > 0);
+  CHECK(left <= 256);
+  CHECK_FALSE(static_cast<bool>(idle.take(FileIdentity(1, 0))));
+  CHECK(static_cast<bool>(idle.take(FileIdentity(1, kMany - 1))));
+  CHECK_FALSE(static_cast<bool>(idle.take(FileIdentity(1, kMany - 1))));
+  idle.close_all(1);
+  CHECK_FALSE(static_cast<bool>(idle.take(FileIdentity(1, kMany - 3))));
+  CHECK(static_cast<bool>(idle.take(FileIdentity(1, kMany - 2))));
+  idle.close_all(0);
+  CHECK(open_files_in(scratch.path()) == 0);
+}
