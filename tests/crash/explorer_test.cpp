@@ -61,7 +61,7 @@ TEST_CASE("6 what is written after a call that failed does not stand behind what
 }
 
 TEST_CASE("An id is not given again when what had it was forgotten and the memory compacted") {
-  CHECK(wrong_states("memory", "kept", {"forget", "compact"}) == 0);
+  CHECK(wrong_states("memory", "kept", {"add", "forget", "compact"}) == 0);
 }
 
 TEST_CASE(

@@ -16,8 +16,6 @@ namespace {
 
 using Errnos = std::vector<int>;
 
-constexpr std::size_t kShortWrite = 150;
-
 /// What the kernel may plausibly answer.
 Errnos errnos_of(const std::string& kind) {
   static const std::map<std::string, Errnos> known{
@@ -51,6 +49,13 @@ class Fault {
   bool persistent = false;  ///< all later calls of the kind fail as well
   std::size_t longest_write = SIZE_MAX;
 };
+
+/// In parts of which size a write is also tried, so that a call in the middle of it can fail: of a small
+/// record, which fits where there is room, and of a large one, with padding after it. 0: in none.
+std::size_t short_write_of(const std::string& operation) {
+  if (operation.starts_with("append") || operation.starts_with("add")) return 150;
+  return operation.starts_with("grow") || is_thorough() ? 1500 : 0;
+}
 
 class Trial {
  public:
@@ -196,11 +201,8 @@ void check_subject(std::unique_ptr<Subject> subject) {
       INFO(subject->name() << " " << start << " " << operation);
       Trial trial(*subject, start, operation);
       runs += fail_everywhere(trial, SIZE_MAX, turn);
-      // Writes that are cut short, so that a call in the middle of them can fail: also of a small record,
-      // which fits where there is room.
-      if (is_thorough() || operation.starts_with("append") || operation.starts_with("add")) {
-        runs += fail_everywhere(trial, kShortWrite, turn);
-      }
+      const std::size_t part = short_write_of(operation);
+      if (part != 0) runs += fail_everywhere(trial, part, turn);
     }
   }
   MESSAGE(subject->name() << ": " << runs << " failures");
