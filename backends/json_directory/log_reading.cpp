@@ -236,6 +236,12 @@ Result<SessionSummary> read_summary(storage::Directory& sessions, const std::str
   auto tail = log->peek(limit, kHeadBytes);
   if (!tail) return tail.error();
   auto state = tail_state(*log, tail->offset, tail->members, limit);
+  if (!state && !tail->checked) {
+    // Perhaps it is torn, and there is no more than a part of its head.
+    tail = log->tail(limit);
+    if (!tail) return tail.error();
+    state = tail_state(*log, tail->offset, tail->members, limit);
+  }
   if (!state) return placed(state.error(), sessions, log_file, tail->offset);
   if (log_name(state->summary.id) != log_file) {
     return corrupt_at("the log is another session's", sessions, log_file, 0);

@@ -91,14 +91,13 @@ Result<void> SessionWriter::read_end() {
   auto tail = log_->peek(limit, kCheckedBytes);
   if (!tail) return tail.error();
   auto state = tail_state(*log_, tail->offset, tail->members, limit);
-  if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
-  // A record that was appended may be torn in the middle; one that was synced under another name is not.
-  if (!tail->checked && !state->synced) {
+  // A record that was appended may be torn anywhere; one that was synced under another name is not.
+  if (!tail->checked && !(state && state->synced)) {
     tail = log_->tail(limit);
     if (!tail) return tail.error();
     state = tail_state(*log_, tail->offset, tail->members, limit);
-    if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
   }
+  if (!state) return placed(state.error(), *place_.sessions, log_name_, tail->offset);
   if (state->summary.id != id_) {
     return corrupt_at("the log is another session's", *place_.sessions, log_name_, 0);
   }

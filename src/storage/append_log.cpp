@@ -206,9 +206,11 @@ Result<LogTail> AppendLog::peek(std::uint64_t limit, std::uint64_t head_bytes) {
   auto line = read_at(tail.offset, std::min(*length, head_bytes));
   if (!line) return line.error();
   if (*length > head_bytes) {
-    if (*length > limit) return Error(Errc::too_large, "a record is larger than what may be read");
     tail.members = leading_members(*line);
     tail.seq = leading_number(*line);
+    // What claims that length is part of a torn record, or its beginning was lost.
+    if (tail.members.empty() || tail.seq == 0) return tail_by_scan(limit);
+    if (*length > limit) return Error(Errc::too_large, "a record is larger than what may be read");
     tail.checked = false;
     return tail;
   }
