@@ -242,31 +242,32 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
 void JsonDirectoryStore::wrote(const SessionId& id, Durability durability) {
   if (durability == Durability::power) return;
   const std::scoped_lock lock(mutex_);
-  unsettled_.insert(id);
+  unsettled_[id] = ++weak_writes_;
+}
+
+JsonDirectoryStore::Unsettled JsonDirectoryStore::unsettled() {
+  const std::scoped_lock lock(mutex_);
+  return unsettled_;
+}
+
+void JsonDirectoryStore::settled(const SessionId& id, std::uint64_t write) {
+  const std::scoped_lock lock(mutex_);
+  const auto noted = unsettled_.find(id);
+  if (noted != unsettled_.end() && noted->second == write) unsettled_.erase(noted);
 }
 
 Async<void> JsonDirectoryStore::do_flush() {
   PlacePtr place = layout_.opened_to_write();
-  for (Flushing flushing(*this); !flushing.ids.empty(); flushing.ids.erase(flushing.ids.begin())) {
-    const SessionId id = *flushing.ids.begin();
+  const Unsettled noted = unsettled();
+  for (const auto& [id, write] : noted) {
     auto lock = lock_of(*place, file_name(id.str()));
     SessionWriter writer(*place, id, stamper_, limits());
     auto job = [&](CommitGate&) { return writer.settle(); };
-    auto settled =
-        co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
-    if (!settled) co_return settled;
+    auto done = co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
+    if (!done) co_return done;
+    settled(id, write);
   }
   co_return success();
-}
-
-JsonDirectoryStore::Flushing::Flushing(JsonDirectoryStore& store) : store_(store) {
-  const std::scoped_lock lock(store_.mutex_);
-  ids.swap(store_.unsettled_);
-}
-
-JsonDirectoryStore::Flushing::~Flushing() {
-  const std::scoped_lock lock(store_.mutex_);
-  store_.unsettled_.merge(ids);
 }
 
 }  // namespace sessile::json_directory

@@ -322,6 +322,33 @@ TEST_CASE("A torn record of any size is passed over by readers and cut by the ne
   }
 }
 
+TEST_CASE("A flush beside another one does not say that all is durable before it is") {
+  Fixture f;
+  REQUIRE(f.save(conversation("s", "x", 1)));
+  REQUIRE(f.append("s", "more", AppendOptions().durability(Durability::process)));
+  std::promise<void> syncing;
+  std::promise<void> second_asked;
+  bool first_sync = true;
+  f.faults->before = [&](const std::string& call, const std::string& name) {
+    if (call != "sync" || name != "s.jsonl" || !std::exchange(first_sync, false)) {
+      return boost::system::error_code();
+    }
+    syncing.set_value();
+    second_asked.get_future().wait();
+    return os_error(errc::io_error);
+  };
+  auto first = std::async(std::launch::async, [&] { return blocking::flush(*f.store); });
+  syncing.get_future().wait();
+  auto second = std::async(std::launch::async, [&] { return blocking::flush(*f.store); });
+  const bool too_early = second.wait_for(std::chrono::milliseconds(200)) == std::future_status::ready;
+  second_asked.set_value();
+  CHECK_FALSE(too_early);
+  CHECK(first.get().error().code() == Errc::indeterminate);
+  // It wrote the log anew.
+  CHECK(second.get());
+  CHECK(f.load("s").value()->messages.size() == 2);
+}
+
 constexpr int kProcesses = 4;
 constexpr int kAppends = 100;
 
