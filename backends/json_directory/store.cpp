@@ -132,12 +132,26 @@ Async<void> JsonDirectoryStore::look_again(Seen& seen, const ListQuery& query) {
   co_return success();
 }
 
+Result<void> JsonDirectoryStore::look_again_unlocked(Seen& seen, const ListQuery& query) {
+  auto place = layout_.open_to_read();
+  if (!place) return place.error();
+  if (!*place) return success();
+  for (const std::string& name : seen.suspects)
+    note(seen, name, read_summary(*(*place)->sessions, name + std::string(kLogExtension), limits()), query);
+  return success();
+}
+
 Async<Page<SessionSummary>> JsonDirectoryStore::do_list(ListQuery query) {
   auto look_job = [&](CommitGate&) { return look(query); };
   auto seen = co_await run_on(get_executor(), look_job);
   if (!seen) co_return seen.error();
-  if (!seen->suspects.empty()) {
+  const bool may_lock = options().access() != Access::read_only;
+  if (!seen->suspects.empty() && may_lock) {
     if (auto again = co_await look_again(*seen, query); !again) co_return again.error();
+  } else if (!seen->suspects.empty()) {
+    auto unlocked = [&](CommitGate&) { return look_again_unlocked(*seen, query); };
+    auto again = co_await run_on(get_executor(), unlocked);
+    if (!again) co_return again.error();
   }
   auto page_job = [&](CommitGate&) {
     return make_page(std::move(seen->summaries), std::move(seen->unreadable), query);

@@ -23,7 +23,8 @@ class Seen {
 };
 
 /// See backends/json_directory/README.md. Readers take no lock, but for one thing: a log that looks corrupt
-/// is read again under its writers' lock before that is believed.
+/// is read again under its writers' lock before that is believed. A store opened read-only reads it again
+/// without.
 class JsonDirectoryStore final : public SessionStore {
  public:
   JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory,
@@ -57,6 +58,8 @@ class JsonDirectoryStore final : public SessionStore {
   Result<Seen> look(const ListQuery& query);
   /// Reads the suspects again, each under its lock.
   Async<void> look_again(Seen& seen, const ListQuery& query);
+  /// The same for a store that may take no locks.
+  Result<void> look_again_unlocked(Seen& seen, const ListQuery& query);
   /// Notes what flush has to make durable.
   void wrote(const SessionId& id, Durability durability);
   Unsettled unsettled();
