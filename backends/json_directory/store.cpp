@@ -33,11 +33,11 @@ void note(Seen& seen, const std::string& name, const Result<SessionSummary>& sum
 
 JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files,
                                        std::filesystem::path directory, LockOptions lock, OpenOptions options,
-                                       Capabilities capabilities)
+                                       Capabilities capabilities, std::uint64_t small_log_bytes)
     : SessionStore(options, std::move(capabilities)),
       lock_(lock.observer(options.lock_observer())),
       stamper_(options.clock()),
-      layout_(std::move(files), std::move(directory), options.missing_place()) {}
+      layout_(std::move(files), std::move(directory), options.missing_place(), small_log_bytes) {}
 
 Async<JsonDirectoryStore::PlacePtr> JsonDirectoryStore::writable_place() {
   if (auto open = layout_.opened_to_write()) co_return open;
@@ -290,7 +290,7 @@ namespace sessile {
 
 Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
     std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory, LockOptions lock,
-    OpenOptions options) {
+    OpenOptions options, std::optional<std::uint64_t> small_log_bytes) {
   if (directory.empty()) {
     return Error(Errc::invalid_argument, "the store's directory has no name").with_backend("json_directory");
   }
@@ -305,7 +305,8 @@ Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
   capabilities.reach = Reach::machine;
   capabilities.limits = options.limits();
   return std::shared_ptr<SessionStore>(std::make_shared<json_directory::JsonDirectoryStore>(
-      std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities)));
+      std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities),
+      small_log_bytes.value_or(json_directory::kSmallLogBytes)));
 }
 
 Result<std::shared_ptr<SessionStore>> make_json_directory_store(std::filesystem::path directory,

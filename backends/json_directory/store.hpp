@@ -28,7 +28,8 @@ class Seen {
 class JsonDirectoryStore final : public SessionStore {
  public:
   JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory,
-                     LockOptions lock, OpenOptions options, Capabilities capabilities);
+                     LockOptions lock, OpenOptions options, Capabilities capabilities,
+                     std::uint64_t small_log_bytes);
 
  private:
   using PlacePtr = std::shared_ptr<const Place>;
