@@ -322,11 +322,6 @@ class FilesystemSubject final : public SessionSubject {
 class JsonDirectorySubject final : public SessionSubject {
  public:
   std::string name() const override { return "json_directory"; }
-  std::vector<std::string> operations() const override {
-    auto all = SessionSubject::operations();
-    all.push_back("large_a");
-    return all;
-  }
   Effect run(const std::string& operation) override {
     const InodeId before = log_of("a");
     Effect effect = SessionSubject::run(operation);
