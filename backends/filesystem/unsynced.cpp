@@ -3,8 +3,6 @@
 #include "storage/replace_file.hpp"
 
 #include <cerrno>
-#include <utility>
-#include <vector>
 
 namespace sessile::filesystem {
 
@@ -29,11 +27,11 @@ void Unsynced::wrote(const std::string& file, Durability durability) {
     files_.erase(file);
     return;
   }
-  directory_ = true;
+  directory_ = ++writes_;
   if (files_.size() < kMost) {
-    files_.insert(file);
+    files_[file] = writes_;
   } else {
-    all_ = true;
+    all_ = writes_;
   }
 }
 
@@ -41,7 +39,7 @@ void Unsynced::removed(const std::string& file, Durability durability) {
   const std::lock_guard lock(mutex_);
   failed_.erase(file);
   files_.erase(file);
-  if (durability != Durability::power) directory_ = true;
+  if (durability != Durability::power) directory_ = ++writes_;
 }
 
 Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) {
@@ -52,14 +50,13 @@ Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) 
   auto opened = directory.open_file(file, storage::OpenMode::read);
   if (!opened) {
     if (opened.error().value() == ENOENT) return success();
-    // Nothing is lost yet: the next flush tries again.
-    wrote(file, Durability::process);
     return storage::system_error(opened.error(), "cannot open the file to sync it", directory, file);
   }
   auto synced = (*opened)->sync_data();
   if (synced) return success();
   const std::lock_guard lock(mutex_);
   failed_.insert(file);
+  files_.erase(file);
   return lost(directory, file, synced.error());
 }
 
@@ -71,35 +68,45 @@ Result<void> Unsynced::sync_directory(Directory& directory) {
   return lost(directory, "", synced ? boost::system::error_code() : synced.error());
 }
 
+void Unsynced::synced(const Noted& noted) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(files_, [&noted](const auto& file) { return file.second <= noted.write; });
+  if (all_ <= noted.write) all_ = 0;
+  if (directory_ <= noted.write) directory_ = 0;
+}
+
+Unsynced::Noted Unsynced::noted() {
+  Noted noted;
+  const std::lock_guard lock(mutex_);
+  for (const auto& file : files_)
+    noted.files.insert(file.first);
+  noted.files.insert(failed_.begin(), failed_.end());
+  noted.write = writes_;
+  noted.all = all_ != 0;
+  noted.directory = directory_ != 0 || directory_failed_;
+  return noted;
+}
+
 Result<void> Unsynced::sync(Directory& directory) {
-  std::set<std::string> files;
-  {
-    const std::lock_guard lock(mutex_);
-    files.swap(files_);
-    files.insert(failed_.begin(), failed_.end());
-    const bool all = std::exchange(all_, false);
-    const bool entries = std::exchange(directory_, false);
-    if (!entries && !directory_failed_ && files.empty()) return success();
-    if (all) {
-      auto listed = directory.list();
-      if (!listed) {
-        all_ = directory_ = true;
-        return lost(directory, "", listed.error());
-      }
-      for (const auto& entry : *listed) {
-        if (entry.kind == storage::FileKind::regular && entry.name.ends_with(".json")) {
-          files.insert(entry.name);
-        }
+  Noted taken = noted();
+  if (!taken.directory && taken.files.empty()) return success();
+  if (taken.all) {
+    auto listed = directory.list();
+    if (!listed) return lost(directory, "", listed.error());
+    for (const auto& entry : *listed) {
+      if (entry.kind == storage::FileKind::regular && entry.name.ends_with(".json")) {
+        taken.files.insert(entry.name);
       }
     }
   }
   Result<void> first = success();
-  for (const auto& file : files) {
-    auto synced = sync_file(directory, file);
-    if (!synced && first) first = synced.error();
+  for (const auto& file : taken.files) {
+    auto done = sync_file(directory, file);
+    if (!done && first) first = done.error();
   }
   auto entries = sync_directory(directory);
   if (!entries && first) first = entries.error();
+  if (first) synced(taken);
   return first;
 }
 

@@ -6,6 +6,8 @@
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
 
+#include <cstdint>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -13,7 +15,7 @@
 namespace sessile::filesystem {
 
 /// Invariant: every file that was written with less than Durability::power and not synced since is in
-/// `files_` or `failed_`, or `all_` is set. Thread-safe.
+/// `files_` or `failed_`, or `all_` is not 0. Thread-safe.
 class Unsynced {
  public:
   /// Notes a write or a removal that is about to be acknowledged.
@@ -28,6 +30,18 @@ class Unsynced {
   Result<void> sync(storage::Directory& directory, const std::string& file);
 
  private:
+  /// What a flush has to sync.
+  class Noted {
+   public:
+    std::set<std::string> files;
+    std::uint64_t write = 0;  // the last one that is in it
+    bool all = false;
+    bool directory = false;
+  };
+  Noted noted();
+  /// All of it is durable; what was written since is not taken off.
+  void synced(const Noted& noted);
+
   Result<void> sync_file(storage::Directory& directory, const std::string& file);
   Result<void> sync_directory(storage::Directory& directory);
 
@@ -36,10 +50,13 @@ class Unsynced {
 
   mutable std::mutex mutex_;
   // Protected by mutex_:
-  std::set<std::string> files_;
+  // Each with the number of its last such write; 0: none. They stay until they are synced, so that a flush
+  // beside another one does not say so before it is true.
+  std::map<std::string, std::uint64_t> files_;
+  std::uint64_t all_ = 0;
+  std::uint64_t directory_ = 0;
+  std::uint64_t writes_ = 0;
   std::set<std::string> failed_;
-  bool all_ = false;
-  bool directory_ = false;
   bool directory_failed_ = false;
 };
 

@@ -133,10 +133,12 @@ Result<void> Place::sync_sessions() const {
   return success();
 }
 
-Layout::Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing)
+Layout::Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing,
+               std::uint64_t small_log_bytes)
     : files_(std::move(files)),
       root_(std::move(root)),
       missing_(missing),
+      small_log_bytes_(small_log_bytes),
       cache_(files_ == storage::real_file_system() ? LogCache::of_the_process()
                                                    : std::make_shared<LogCache>()) {}
 
@@ -199,6 +201,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   if (auto known = check_marker(**root, false); !known) return known.error();
   auto place = std::make_shared<Place>();
   place->cache = cache_;
+  place->small_log_bytes = small_log_bytes_;
   auto sessions = open_existing(**root, "sessions");
   if (!sessions) return sessions.error();
   if (!*sessions) return std::shared_ptr<const Place>();
@@ -225,6 +228,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_write() {
   if (auto known = check_marker(**root, true); !known) return known.error();
   auto place = std::make_shared<Place>();
   place->cache = cache_;
+  place->small_log_bytes = small_log_bytes_;
   auto locks = open_or_make(**root, "locks");
   if (!locks) return locks.error();
   auto agents = open_or_make(**root, "agents");

@@ -19,6 +19,8 @@
 namespace sessile::json_directory {
 
 inline constexpr std::string_view kLogExtension = ".jsonl";
+/// A log up to this size is not worth being replaced by one snapshot.
+inline constexpr std::uint64_t kSmallLogBytes = std::uint64_t{512} << 10;
 
 /// `{name}.jsonl`: the file name of a session's log.
 std::string log_name(const SessionId& id);
@@ -34,6 +36,7 @@ class Place {
   std::shared_ptr<storage::Directory> locks;   ///< null: opened to read, and there is none to open
   std::shared_ptr<storage::Directory> agents;  ///< null: opened to read, and there is none
   std::shared_ptr<LogCache> cache;
+  std::uint64_t small_log_bytes = kSmallLogBytes;
 
   /// Makes the index entry of `name` under `agent`, and with Durability::power makes it durable. Repeatable.
   Result<void> add_to_index(const AgentId& agent, const std::string& name, Durability durability) const;
@@ -57,7 +60,8 @@ class Place {
 /// Finds, makes and opens the directories of a store: once, then it hands out what is open. Thread-safe.
 class Layout {
  public:
-  Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing);
+  Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing,
+         std::uint64_t small_log_bytes = kSmallLogBytes);
 
   /// Null when there is nothing yet. Errors: unavailable when the place is missing and may not be;
   /// unsupported when it is another engine's, or of a newer format; corrupt when its sessile.json cannot be
@@ -83,6 +87,7 @@ class Layout {
   const std::shared_ptr<storage::FileSystem> files_;
   const std::filesystem::path root_;
   const MissingPlace missing_;
+  const std::uint64_t small_log_bytes_;
   const std::shared_ptr<LogCache> cache_;
   std::mutex opening_;                     // held while directories are opened; taken before mutex_
   std::mutex mutex_;                       // never held over what may block

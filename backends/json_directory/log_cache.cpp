@@ -21,7 +21,12 @@ constexpr std::uint64_t kValueRatio = 2;
 }  // namespace
 
 std::uint64_t KnownLog::cost() const noexcept {
-  return kEntryBytes + (content.base ? kValueRatio * state.summary.stored_bytes : 0);
+  std::uint64_t keys = 0;
+  if (appends) {
+    for (const AppendMemory::Entry& entry : appends->entries())
+      keys += sizeof(entry) + entry.key.size() + entry.fingerprint.size();
+  }
+  return kEntryBytes + keys + (content.base ? kValueRatio * state.summary.stored_bytes : 0);
 }
 
 const std::shared_ptr<LogCache>& LogCache::of_the_process() {
@@ -75,8 +80,10 @@ void LogCache::insert(Key key, std::unique_ptr<KnownLog> known, bool only_if_new
     }
     dropped.push_back(extract(old));
   }
+  std::list<const Key*> use(1);  // what may throw comes first: each entry has its place in both
   const auto placed = entries_.emplace(std::move(key), Entry()).first;
-  by_use_.push_front(&placed->first);
+  use.front() = &placed->first;
+  by_use_.splice(by_use_.begin(), use);
   placed->second.place = by_use_.begin();
   placed->second.cost = known->cost();
   placed->second.known = std::move(known);

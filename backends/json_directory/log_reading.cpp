@@ -136,11 +136,14 @@ std::optional<SessionBytes> read_from_snapshot(AppendLog& log, const Limits& lim
 SessionPtr read_in_part(AppendLog& log, const SessionId& id, const Limits& limits, std::uint64_t most) {
   const auto found = bytes_from_snapshot(log, limits);
   if (!found || found->bytes.size() <= kParsedAtOnce) return nullptr;
-  const auto scan = storage::scan_log(found->bytes);
+  auto scan = storage::scan_log(found->bytes);
   if (!scan || scan->torn || scan->newline_missing || found->from + scan->end != found->tail.end ||
       last_snapshot(*scan) != 0) {
     return nullptr;
   }
+  // The bases that records name are places in the log.
+  for (auto& record : scan->records)
+    record.offset += found->from;
   auto replayed = replay_last_messages(*scan, limits, most);
   if (!replayed || replayed->summary.id != id) return nullptr;
   return std::make_shared<const Session>(std::move(replayed->stored.session));

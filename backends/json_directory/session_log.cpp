@@ -1,6 +1,5 @@
 #include "session_log.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace sessile::json_directory {
@@ -10,16 +9,8 @@ using storage::CommitGate;
 
 namespace {
 
-/// A log is rewritten, with what is written at the time, when it would be larger than both. So in the long
-/// run a rewrite of n bytes follows on at least 2 n bytes of records.
-constexpr std::uint64_t kSmallLogBytes = std::uint64_t{512} << 10;
-constexpr std::uint64_t kLogToLiveRatio = 3;
-/// A larger snapshot goes to a new file: it takes no longer, and the log's end stays quick to read.
-constexpr std::uint64_t kLargestAppended = std::uint64_t{1} << 20;
 /// The last record is read as a whole up to this size, and beyond where it may be torn.
 constexpr std::uint64_t kCheckedBytes = 65536;
-/// What an append's record takes beside its messages, about.
-constexpr std::uint64_t kAppendOverheadBytes = 360;
 
 }  // namespace
 
@@ -77,11 +68,14 @@ Result<bool> SessionWriter::open() {
 }
 
 Result<void> SessionWriter::find_end() {
-  if (known_) {
-    auto tail = log_->recognise(known_->mark);
+  if (auto known = std::move(known_)) {
+    auto tail = log_->recognise(known->mark);
     if (!tail) return tail.error();
-    if (*tail) return tail_ = std::move(**tail), success();
-    known_.reset();
+    if (*tail) {
+      tail_ = std::move(**tail);
+      known_ = std::move(known);
+      return success();
+    }
   }
   return read_end();
 }
@@ -148,7 +142,6 @@ Result<Written> SessionWriter::save(SessionPtr session, const SaveOptions& optio
   summary.stored_bytes = options.measured_bytes();
   auto done = write(session, std::move(summary), *options.durability(), gate);
   if (!done) return done.error();
-  if (known_) known_->exact = false;
   return written;
 }
 
@@ -195,123 +188,12 @@ Result<void> SessionWriter::write(const SessionPtr& next, SessionSummary summary
   }
   known_->content = KnownContent();
   known_->content.base = next;
+  known_->exact = false;
   known_->loaded.reset();
+  uncertain_ = false;
   // Only when the log's move is durable: until then the old entry may be needed again. Readers overlook it.
   if (next->agent_id != old_agent && durability == Durability::power)
     place_.drop_from_index(old_agent, name_);
-  return success();
-}
-
-Result<void> SessionWriter::create(const SessionPtr& next, RecordHead head, Durability durability,
-                                   CommitGate& gate) {
-  // Not even with power are the entries in directories durable when the record is written.
-  head.unsettled = true;
-  head.synced = durability == Durability::power;
-  auto tail = storage::renew_log(*place_.sessions, log_name_, 1, encode_snapshot(head, *next, AppendMemory()),
-                                 0, durability, gate);
-  if (!tail) return tail.error();
-  auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
-  if (!log) return success();  // it is not remembered, no more
-  log_.emplace(std::move(*log));
-  tail_ = std::move(*tail);
-  known_ = std::make_unique<KnownLog>();
-  known_->state.summary = std::move(head.summary);
-  known_->state.from = known_->state.keyed = 0;
-  known_->state.unsettled = durability != Durability::power;
-  known_->content.base = next;
-  known_->appends = std::make_shared<const AppendMemory>();
-  return success();
-}
-
-Result<bool> SessionWriter::write_patch(const Session& next, RecordHead& head, Durability durability,
-                                        CommitGate& gate) {
-  if (!known_->content.base) return false;
-  const auto body = change_between(known_->content, state().summary, next, written_of(head.summary));
-  if (!body || body->size() >= head.summary.stored_bytes) return false;
-  RecordHead patch = next_head(RecordType::patch, head.summary, durability);
-  const std::string members = encode_patch(patch, *body);
-  if (must_be_replaced(members.size(), head.summary.stored_bytes)) return false;
-  if (auto added = add_record(patch, members, durability, gate); !added) return added.error();
-  return true;
-}
-
-Result<void> SessionWriter::write_snapshot(const Session& next, RecordHead head, Durability durability,
-                                           CommitGate& gate) {
-  if (auto appends = read_remembered(); !appends) return appends;
-  const std::uint64_t bytes = head.summary.stored_bytes;
-  if (bytes > kLargestAppended || must_be_replaced(bytes, bytes)) {
-    // A session that is saved as a whole again and again gets its room at once.
-    const std::uint64_t room = tail_.end <= kSmallLogBytes ? std::min(tail_.size, kSmallLogBytes) : 0;
-    return replace(next, std::move(head), room, gate);
-  }
-  return add_record(head, encode_snapshot(head, next, *known_->appends), durability, gate);
-}
-
-RecordHead SessionWriter::next_head(RecordType type, SessionSummary summary, Durability durability) const {
-  RecordHead head;
-  head.type = type;
-  head.summary = std::move(summary);
-  head.unsettled = durability != Durability::power;
-  if (known_) {
-    head.base = state().base;
-    head.from = state().from;
-    head.keyed = state().keyed;
-  }
-  return head;
-}
-
-Result<void> SessionWriter::add_record(const RecordHead& head, std::string_view members,
-                                       Durability durability, CommitGate& gate) {
-  uncertain_ = true;
-  const std::uint64_t at = tail_.end + (tail_.newline_missing ? 1 : 0);
-  if (auto added = log_->append(tail_, members, durability, gate); !added) return added;
-  uncertain_ = false;
-  TailState& state = known_->state;
-  state.summary = head.summary;
-  state.unsettled = head.unsettled;
-  if (head.type != RecordType::append) state.base = at;
-  if (head.type == RecordType::snapshot) state.from = at;
-  if (head.type == RecordType::snapshot || !head.key.empty()) state.keyed = at;
-  known_->loaded.reset();
-  return success();
-}
-
-Result<void> SessionWriter::prepare_entries(const AgentId& agent, Durability durability) {
-  const bool settle = log_ && state().unsettled && durability == Durability::power;
-  if (!log_ || settle || agent != state().summary.agent_id) {
-    if (auto indexed = place_.add_to_index(agent, name_, durability); !indexed) return indexed;
-  }
-  return settle ? place_.sync_sessions() : success();
-}
-
-bool SessionWriter::must_be_replaced(std::uint64_t more_bytes, std::uint64_t live_bytes) const {
-  const std::uint64_t bytes = tail_.end + more_bytes;
-  return bytes > std::max(kSmallLogBytes, kLogToLiveRatio * live_bytes) || poisoned_;
-}
-
-Result<void> SessionWriter::replace(const Session& next, RecordHead head, std::uint64_t room,
-                                    CommitGate& gate) {
-  uncertain_ = true;
-  const bool settled = !head.unsettled;
-  head.type = RecordType::snapshot;
-  head.unsettled = true;
-  head.synced = true;
-  // Synced even for a write that promises less: what it replaces was durable.
-  auto tail =
-      storage::renew_log(*place_.sessions, log_name_, tail_.seq + 1,
-                         encode_snapshot(head, next, *known_->appends), room, Durability::power, gate);
-  if (!tail) return tail.error();
-  auto log = AppendLog::open_to_write(*place_.sessions, log_name_);
-  if (!log) return success();  // it is not remembered, no more
-  log_.emplace(std::move(*log));
-  tail_ = std::move(*tail);
-  TailState& state = known_->state;
-  state.unsettled = !settled;
-  state.summary = std::move(head.summary);
-  state.base = 0;
-  state.from = state.keyed = 0;
-  known_->loaded.reset();
-  uncertain_ = false;
   return success();
 }
 
@@ -355,64 +237,6 @@ Result<Written> SessionWriter::append(Messages messages, const AppendOptions& op
   return written;
 }
 
-Result<void> SessionWriter::append_messages(const Messages& messages, RecordHead head, Durability durability,
-                                            CommitGate& gate) {
-  const auto is_user = [](const Message& message) { return message.role == "user"; };
-  const std::uint64_t more = head.summary.stored_bytes - state().summary.stored_bytes + kAppendOverheadBytes;
-  if (auto entries = prepare_entries(head.summary.agent_id, durability); !entries) return entries;
-  std::shared_ptr<AppendMemory> appends;
-  if (!head.key.empty()) {
-    appends = std::make_shared<AppendMemory>(*known_->appends);
-    appends->remember(head.key, head.fingerprint, written_of(head.summary));
-  }
-  // Until there is a title, a user's message may make one: then all of the summary is written again.
-  if (head.summary.title.empty() && std::any_of(messages->begin(), messages->end(), is_user)) {
-    auto title = title_after(*messages);
-    if (!title) return title.error();
-    head.summary.title = std::move(*title);
-    head.type = RecordType::patch;
-  }
-  if (must_be_replaced(more, head.summary.stored_bytes)) {
-    if (auto whole = read_whole(); !whole) return whole;
-    if (appends) known_->appends = appends;
-    return compact(std::move(head), messages, gate);
-  }
-  std::string members;
-  if (head.type == RecordType::append) {
-    members = encode_append(head, *messages);
-  } else {
-    std::string body;
-    add_messages(body, *messages, 0);
-    members = encode_patch(head, body);
-  }
-  if (auto added = add_record(head, members, durability, gate); !added) return added;
-  if (appends) known_->appends = std::move(appends);
-  if (known_->content.base) known_->content.more.push_back(messages);
-  return success();
-}
-
-Result<std::string> SessionWriter::title_after(const std::vector<Message>& messages) {
-  if (auto whole = read_whole(); !whole) return whole.error();
-  // The first message of a user makes the title, or none does.
-  if (known_->content.has_role("user")) return std::string();
-  Session added(id_);
-  added.messages = messages;
-  return title_of(added);
-}
-
-Result<void> SessionWriter::compact(RecordHead head, const Messages& added, CommitGate& gate) {
-  KnownContent content = known_->content;
-  if (added) content.more.push_back(added);
-  const auto next = std::make_shared<const Session>(content.assembled(head.summary));
-  head.key.clear();
-  head.fingerprint.clear();
-  if (auto replaced = replace(*next, std::move(head), 0, gate); !replaced) return replaced;
-  known_->content = KnownContent();
-  known_->content.base = next;
-  known_->exact = true;
-  return success();
-}
-
 Result<void> SessionWriter::remove(const RemoveOptions& options, CommitGate& gate) {
   const Keeping keeping(*this);
   auto exists = open();
@@ -421,9 +245,9 @@ Result<void> SessionWriter::remove(const RemoveOptions& options, CommitGate& gat
   if (auto expected = check_revision(options.if_revision(), state().summary.revision); !expected) {
     return expected;
   }
+  uncertain_ = true;
   // Also when the removal fails: then it only makes a number unused.
   stamper_.retired(state().summary.revision);
-  uncertain_ = true;
   auto removed = storage::remove_log(*place_.sessions, log_name_, *options.durability(), gate);
   if (!removed) return removed;
   // Only when the removal is durable: until then the session may come back, and needs its entry.
@@ -440,13 +264,13 @@ Result<void> SessionWriter::settle() {
   if (poisoned_) {
     if (auto whole = read_whole(); !whole) return whole;
     CommitGate gate;
-    return compact(next_head(RecordType::snapshot, state().summary, Durability::power), nullptr, gate);
+    return compact(next_head(RecordType::snapshot, state().summary, Durability::power), nullptr,
+                   known_->appends, gate);
   }
-  if (auto synced = log_->sync(); !synced) {
-    uncertain_ = true;
-    return synced;
-  }
+  uncertain_ = true;
+  if (auto synced = log_->sync(); !synced) return synced;
   known_->state.unsettled = false;
+  uncertain_ = false;
   return success();
 }
 

@@ -71,13 +71,18 @@ class SessionWriter {
                               storage::CommitGate& gate);
   Result<void> append_messages(const Messages& messages, RecordHead head, Durability durability,
                                storage::CommitGate& gate);
-  /// Appends a record and notes what is stored then.
+  /// Appends a record and notes its summary and where things are; the caller notes the content.
   Result<void> add_record(const RecordHead& head, std::string_view members, Durability durability,
                           storage::CommitGate& gate);
-  /// Replaces the log by one snapshot.
-  Result<void> replace(const Session& next, RecordHead head, std::uint64_t room, storage::CommitGate& gate);
+  /// Replaces the log by one snapshot, which remembers `appends`.
+  Result<void> replace(const Session& next, RecordHead head, const AppendMemory& appends, std::uint64_t room,
+                       storage::CommitGate& gate);
   /// Replaces it by a snapshot of what is known, with `added` at its end.
-  Result<void> compact(RecordHead head, const Messages& added, storage::CommitGate& gate);
+  Result<void> compact(RecordHead head, const Messages& added, std::shared_ptr<const AppendMemory> appends,
+                       storage::CommitGate& gate);
+  /// Opens the log that has just been written anew; where that fails there is none open, and nothing of it
+  /// is remembered.
+  void reopen() noexcept;
   Result<std::string> title_after(const std::vector<Message>& messages);
   RecordHead next_head(RecordType type, SessionSummary summary, Durability durability) const;
   bool must_be_replaced(std::uint64_t more_bytes, std::uint64_t live_bytes) const;
@@ -94,7 +99,9 @@ class SessionWriter {
   storage::LogTail tail_;
   std::unique_ptr<KnownLog> known_;  // set while log_ is
   bool poisoned_ = false;            // the log must be replaced before it is written to
-  bool uncertain_ = false;           // a write has begun and not succeeded
+  /// A write has begun, and what is known does not tell yet how it ended. Whatever writes sets it first, and
+  /// clears it last, when nothing can be thrown any more: what is in the cache is believed.
+  bool uncertain_ = false;
 };
 
 }  // namespace sessile::json_directory

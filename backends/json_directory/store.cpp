@@ -33,11 +33,11 @@ void note(Seen& seen, const std::string& name, const Result<SessionSummary>& sum
 
 JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files,
                                        std::filesystem::path directory, LockOptions lock, OpenOptions options,
-                                       Capabilities capabilities)
+                                       Capabilities capabilities, std::uint64_t small_log_bytes)
     : SessionStore(options, std::move(capabilities)),
       lock_(lock.observer(options.lock_observer())),
       stamper_(options.clock()),
-      layout_(std::move(files), std::move(directory), options.missing_place()) {}
+      layout_(std::move(files), std::move(directory), options.missing_place(), small_log_bytes) {}
 
 Async<JsonDirectoryStore::PlacePtr> JsonDirectoryStore::writable_place() {
   if (auto open = layout_.opened_to_write()) co_return open;
@@ -132,12 +132,26 @@ Async<void> JsonDirectoryStore::look_again(Seen& seen, const ListQuery& query) {
   co_return success();
 }
 
+Result<void> JsonDirectoryStore::look_again_unlocked(Seen& seen, const ListQuery& query) {
+  auto place = layout_.open_to_read();
+  if (!place) return place.error();
+  if (!*place) return success();
+  for (const std::string& name : seen.suspects)
+    note(seen, name, read_summary(*(*place)->sessions, name + std::string(kLogExtension), limits()), query);
+  return success();
+}
+
 Async<Page<SessionSummary>> JsonDirectoryStore::do_list(ListQuery query) {
   auto look_job = [&](CommitGate&) { return look(query); };
   auto seen = co_await run_on(get_executor(), look_job);
   if (!seen) co_return seen.error();
-  if (!seen->suspects.empty()) {
+  const bool may_lock = options().access() != Access::read_only;
+  if (!seen->suspects.empty() && may_lock) {
     if (auto again = co_await look_again(*seen, query); !again) co_return again.error();
+  } else if (!seen->suspects.empty()) {
+    auto unlocked = [&](CommitGate&) { return look_again_unlocked(*seen, query); };
+    auto again = co_await run_on(get_executor(), unlocked);
+    if (!again) co_return again.error();
   }
   auto page_job = [&](CommitGate&) {
     return make_page(std::move(seen->summaries), std::move(seen->unreadable), query);
@@ -242,31 +256,32 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
 void JsonDirectoryStore::wrote(const SessionId& id, Durability durability) {
   if (durability == Durability::power) return;
   const std::scoped_lock lock(mutex_);
-  unsettled_.insert(id);
+  unsettled_[id] = ++weak_writes_;
+}
+
+JsonDirectoryStore::Unsettled JsonDirectoryStore::unsettled() {
+  const std::scoped_lock lock(mutex_);
+  return unsettled_;
+}
+
+void JsonDirectoryStore::settled(const SessionId& id, std::uint64_t write) {
+  const std::scoped_lock lock(mutex_);
+  const auto noted = unsettled_.find(id);
+  if (noted != unsettled_.end() && noted->second == write) unsettled_.erase(noted);
 }
 
 Async<void> JsonDirectoryStore::do_flush() {
   PlacePtr place = layout_.opened_to_write();
-  for (Flushing flushing(*this); !flushing.ids.empty(); flushing.ids.erase(flushing.ids.begin())) {
-    const SessionId id = *flushing.ids.begin();
+  const Unsettled noted = unsettled();
+  for (const auto& [id, write] : noted) {
     auto lock = lock_of(*place, file_name(id.str()));
     SessionWriter writer(*place, id, stamper_, limits());
     auto job = [&](CommitGate&) { return writer.settle(); };
-    auto settled =
-        co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
-    if (!settled) co_return settled;
+    auto done = co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
+    if (!done) co_return done;
+    settled(id, write);
   }
   co_return success();
-}
-
-JsonDirectoryStore::Flushing::Flushing(JsonDirectoryStore& store) : store_(store) {
-  const std::scoped_lock lock(store_.mutex_);
-  ids.swap(store_.unsettled_);
-}
-
-JsonDirectoryStore::Flushing::~Flushing() {
-  const std::scoped_lock lock(store_.mutex_);
-  store_.unsettled_.merge(ids);
 }
 
 }  // namespace sessile::json_directory
@@ -275,7 +290,7 @@ namespace sessile {
 
 Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
     std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory, LockOptions lock,
-    OpenOptions options) {
+    OpenOptions options, std::optional<std::uint64_t> small_log_bytes) {
   if (directory.empty()) {
     return Error(Errc::invalid_argument, "the store's directory has no name").with_backend("json_directory");
   }
@@ -290,7 +305,8 @@ Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
   capabilities.reach = Reach::machine;
   capabilities.limits = options.limits();
   return std::shared_ptr<SessionStore>(std::make_shared<json_directory::JsonDirectoryStore>(
-      std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities)));
+      std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities),
+      small_log_bytes.value_or(json_directory::kSmallLogBytes)));
 }
 
 Result<std::shared_ptr<SessionStore>> make_json_directory_store(std::filesystem::path directory,

@@ -7,8 +7,8 @@
 #include <sessile/backend.hpp>
 #include <sessile/store.hpp>
 
+#include <map>
 #include <mutex>
-#include <set>
 
 namespace sessile::json_directory {
 
@@ -23,27 +23,19 @@ class Seen {
 };
 
 /// See backends/json_directory/README.md. Readers take no lock, but for one thing: a log that looks corrupt
-/// is read again under its writers' lock before that is believed.
+/// is read again under its writers' lock before that is believed. A store opened read-only reads it again
+/// without.
 class JsonDirectoryStore final : public SessionStore {
  public:
   JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory,
-                     LockOptions lock, OpenOptions options, Capabilities capabilities);
+                     LockOptions lock, OpenOptions options, Capabilities capabilities,
+                     std::uint64_t small_log_bytes);
 
  private:
   using PlacePtr = std::shared_ptr<const Place>;
 
-  /// The sessions that a flush has taken on; those that it has not come to, however it ends, are given back.
-  class Flushing {
-   public:
-    explicit Flushing(JsonDirectoryStore& store);
-    ~Flushing();
-    Flushing(const Flushing&) = delete;
-    Flushing& operator=(const Flushing&) = delete;
-    std::set<SessionId> ids;
-
-   private:
-    JsonDirectoryStore& store_;
-  };
+  /// Sessions that were written with less than power, each with the number of its last such write.
+  using Unsettled = std::map<SessionId, std::uint64_t>;
 
   Async<Written> do_save(SessionPtr session, SaveOptions options) override;
   Async<SessionPtr> do_load(SessionId id, LoadOptions options) override;
@@ -67,8 +59,13 @@ class JsonDirectoryStore final : public SessionStore {
   Result<Seen> look(const ListQuery& query);
   /// Reads the suspects again, each under its lock.
   Async<void> look_again(Seen& seen, const ListQuery& query);
+  /// The same for a store that may take no locks.
+  Result<void> look_again_unlocked(Seen& seen, const ListQuery& query);
   /// Notes what flush has to make durable.
   void wrote(const SessionId& id, Durability durability);
+  Unsettled unsettled();
+  /// `write` and all before it are durable: a later one is not taken off the list.
+  void settled(const SessionId& id, std::uint64_t write);
 
   const Limits& limits() const noexcept { return capabilities().limits; }
 
@@ -76,7 +73,10 @@ class JsonDirectoryStore final : public SessionStore {
   const Stamper stamper_;
   Layout layout_;
   std::mutex mutex_;
-  std::set<SessionId> unsettled_;  // written with less than power since the last flush; protected by mutex_
+  // Protected by mutex_:
+  Unsettled
+      unsettled_;  // until they are known to be durable: a flush that runs beside another waits for them too
+  std::uint64_t weak_writes_ = 0;
 };
 
 }  // namespace sessile::json_directory

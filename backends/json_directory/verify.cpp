@@ -61,20 +61,40 @@ Result<ReadLog> read_log(Directory& sessions, const std::string& file, const Lim
   return read;
 }
 
+class Salvaged {
+ public:
+  Salvaged(Replayed state_, std::uint64_t seq_) : state(std::move(state_)), seq(seq_) {}
+  Replayed state;
+  std::uint64_t seq;  // of the last record that is in it
+};
+
 /// The latest state that the readable records of `file` add up to: that of the last run of them with a
-/// snapshot. Empty when there is none.
-std::optional<Replayed> latest_state(const storage::LogSalvage& salvage, const std::string& file,
-                                     const Limits& limits) {
+/// snapshot. Empty when there is none. Errors: too_large, unsupported: of good records, so it is not for a
+/// repair to drop them.
+Result<std::optional<Salvaged>> latest_state(const storage::LogSalvage& salvage, const std::string& file,
+                                             const Limits& limits) {
   for (auto run = salvage.runs.rbegin(); run != salvage.runs.rend(); ++run) {
     storage::LogScan scan;
     scan.records = *run;
     for (int dropped = 0; dropped < kMostDropped && !scan.records.empty(); ++dropped) {
       auto state = replay(scan, limits);
-      if (state && log_name(state->summary.id) == file) return std::move(*state);
+      if (!state && state.error().code() != Errc::corrupt) return state.error();
+      if (state && log_name(state->summary.id) == file) {
+        return std::optional<Salvaged>(Salvaged(std::move(*state), scan.records.back().seq));
+      }
       scan.records.pop_back();
     }
   }
-  return std::nullopt;
+  return std::optional<Salvaged>();
+}
+
+/// How many writes behind `state` may have been acknowledged: the numbers of the records tell, but for those
+/// of which nothing is left.
+std::uint64_t writes_lost(const storage::LogSalvage& salvage, std::uint64_t state) {
+  std::uint64_t last = state;
+  for (const auto& run : salvage.runs)
+    last = std::max(last, run.back().seq);
+  return last - state + salvage.lost;
 }
 
 }  // namespace
@@ -196,28 +216,31 @@ Result<void> Verification::settle(const std::string& file) {
 Result<void> Verification::salvage(const std::string& file, Finding& finding) {
   auto bytes = storage::read_file(*place_.sessions, file, log_bytes_limit(limits_));
   if (!bytes) return bytes.error();
+  const auto salvage = storage::salvage_log(*bytes);
+  auto latest = latest_state(salvage, file, limits_);
+  if (!latest) return placed(latest.error(), *place_.sessions, file, 0);
   auto copied = storage::Quarantine(*place_.root).copy(*place_.sessions, file, 0, finding);
   if (!copied) return copied;
   CommitGate gate;
-  const auto salvage = storage::salvage_log(*bytes);
-  auto latest = latest_state(salvage, file, limits_);
-  if (!latest) return storage::remove_log(*place_.sessions, file, Durability::power, gate);
-  Session& session = latest->stored.session;
+  if (!*latest) return storage::remove_log(*place_.sessions, file, Durability::power, gate);
+  StoredSession& kept = (*latest)->state.stored;
+  Session& session = kept.session;
+  const std::uint64_t lost = writes_lost(salvage, (*latest)->seq);
   const StoredState stored(session.revision, session.created_at, session.updated_at);
   Written written = stamper_.next(stored, session, Times::stamp);
   // Above every revision that may have been acknowledged in what is lost, as after a removal.
   const auto now = static_cast<Revision>(stamper_.now().time_since_epoch().count());
-  written.revision = std::max(written.revision + salvage.lost, now);
+  written.revision = std::max(written.revision + lost, now);
   const std::uint64_t bytes_stored = session.stored_bytes;
   Session next = stamped(std::move(session), written);
   next.stored_bytes = bytes_stored;
-  const std::uint64_t seq = salvage.runs.back().back().seq + salvage.lost + 1;
+  const std::uint64_t seq = (*latest)->seq + lost + 1;
   RecordHead head;
   head.summary = summarize(next);
   head.unsettled = true;
   head.synced = true;
-  return storage::replace_log(*place_.sessions, file, seq,
-                              encode_snapshot(head, next, latest->stored.appends), Durability::power, gate);
+  return storage::replace_log(*place_.sessions, file, seq, encode_snapshot(head, next, kept.appends),
+                              Durability::power, gate);
 }
 
 Verification::Findings Verification::look_at_entry(const std::string& name, bool repair) {

@@ -3,6 +3,7 @@
 #include "storage/replace_file.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <set>
 #include <span>
@@ -88,10 +89,14 @@ bool is_poisoned(Directory& directory, const std::string& name) {
   return mark.has_value() || mark.error() != boost::system::errc::no_such_file_or_directory;
 }
 
-void clear_poison(Directory& directory, const std::string& name) {
-  // A mark that stays behind costs one more replacement, no data.
-  const bool known = poisoned().remove({directory.identity(), name});
-  if (known || directory.info(poison_mark_of(name))) (void)directory.remove(poison_mark_of(name));
+/// Called after a commit point.
+void clear_poison(Directory& directory, const std::string& name) noexcept {
+  try {
+    const bool known = poisoned().remove({directory.identity(), name});
+    if (known || directory.info(poison_mark_of(name))) (void)directory.remove(poison_mark_of(name));
+  } catch (const std::exception&) {
+    // A mark that stays behind costs one more replacement, no data.
+  }
 }
 
 }  // namespace
@@ -206,9 +211,11 @@ Result<LogTail> AppendLog::peek(std::uint64_t limit, std::uint64_t head_bytes) {
   auto line = read_at(tail.offset, std::min(*length, head_bytes));
   if (!line) return line.error();
   if (*length > head_bytes) {
-    if (*length > limit) return Error(Errc::too_large, "a record is larger than what may be read");
     tail.members = leading_members(*line);
     tail.seq = leading_number(*line);
+    // What claims that length is part of a torn record, or its beginning was lost.
+    if (tail.members.empty() || tail.seq == 0) return tail_by_scan(limit);
+    if (*length > limit) return Error(Errc::too_large, "a record is larger than what may be read");
     tail.checked = false;
     return tail;
   }
@@ -310,13 +317,15 @@ Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durabili
   const std::uint64_t end = tail.end + record.size();
   const std::uint64_t new_size = end > tail.size ? extended_size(end, record.size()) : tail.size;
   const std::string padding(end > tail.size ? new_size - end : 0, '\n');
+  const std::size_t begin = tail.newline_missing ? 1 : 0;
+  const auto new_ending = checksum_of_ending(std::string_view(record).substr(begin));
   if (!gate.try_commit()) return Error(Errc::cancelled);
   if (auto written = write_record(tail.end, record, padding); !written) return written;
   if (durability == Durability::power) {
     if (auto synced = sync(); !synced) return synced;
   }
-  tail.ending = checksum_of_ending(std::string_view(record).substr(tail.newline_missing ? 1 : 0));
-  tail.offset = tail.end + (tail.newline_missing ? 1 : 0);
+  tail.ending = new_ending;
+  tail.offset = tail.end + begin;
   tail.end = end;
   tail.size = new_size;
   tail.newline_missing = false;

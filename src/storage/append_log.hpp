@@ -81,12 +81,14 @@ class AppendLog {
   Result<std::string> read_at(std::uint64_t offset, std::uint64_t size);
 
   /// The last record, found from the end and checked. Reads the padding and that record, and the whole log
-  /// only when there is a torn record to judge. Errors: corrupt, too_large when the record, or the log where
+  /// only when what is at its end is no good record: torn, or damaged. What comes before the last record is
+  /// not looked at. Errors: corrupt, too_large when the record, or the log where
   /// all of it must be read, is larger than `limit`; io.
   Result<LogTail> tail(std::uint64_t limit);
 
-  /// As tail, but of a record larger than `head_bytes` reads and returns only so many of its first bytes:
-  /// its checksum is then not checked, and `checked` is false.
+  /// As tail, but of what claims to be a record larger than `head_bytes`, and begins as one does, reads and
+  /// returns only so many of its first bytes: its checksum is then not checked, and `checked` is false. It
+  /// may be torn anywhere behind its number: who cannot make sense of its members must ask tail.
   Result<LogTail> peek(std::uint64_t limit, std::uint64_t head_bytes);
 
   /// What to remember of the log. Precondition: `tail` is what this object returned last.
@@ -106,9 +108,10 @@ class AppendLog {
   /// must_be_replaced(). The commit point is the write: `gate` is asked right before it. With
   /// Durability::power all of the log is synced.
   ///
-  /// On success updates `tail`, whose members are then empty. Errors: cancelled, io, unavailable,
-  /// too_large: nothing was written. indeterminate: the sync failed, or part of a record could not be taken
-  /// back; the log is poisoned.
+  /// On success updates `tail`, whose members are then empty. Errors: cancelled, io, unavailable: nothing was
+  /// written that is not taken back, but a torn record may be cut. indeterminate: the sync failed, or part of
+  /// a record could not be taken back; the log is poisoned. What is thrown is so before anything is written,
+  /// but where there is no memory to say what failed.
   Result<void> append(LogTail& tail, std::string_view members, Durability durability, CommitGate& gate);
 
   /// Syncs what was appended. Errors: indeterminate, the log is poisoned.

@@ -70,8 +70,8 @@ void print(const Arguments& arguments, const Counts& counts, std::size_t plans, 
             << ",\"faults\":" << (arguments.faults ? "true" : "false")
             << ",\"histories\":" << counts.histories << ",\"plans\":" << plans << ",\"cuts\":" << counts.cuts
             << ",\"states\":" << counts.states << ",\"images\":" << counts.images
-            << ",\"second_crashes\":" << counts.again << ",\"wrong\":" << counts.failures
-            << ",\"seconds\":" << seconds << ",\"states_per_s\":"
+            << ",\"compactions\":" << counts.compactions << ",\"second_crashes\":" << counts.again
+            << ",\"wrong\":" << counts.failures << ",\"seconds\":" << seconds << ",\"states_per_s\":"
             << static_cast<std::uint64_t>(static_cast<double>(counts.states) / seconds) << "}\n";
 }
 

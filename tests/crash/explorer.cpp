@@ -112,6 +112,7 @@ History Explorer::record(const Plan& plan) {
     return static_cast<int>(calls++) == plan.fault ? error_of(call.kind) : 0;
   };
   store.open(machine);
+  const std::uint64_t compactions = store.compactions();
   for (const std::string& operation : plan.operations) {
     History::Step step;
     step.operation = operation;
@@ -140,6 +141,7 @@ History Explorer::record(const Plan& plan) {
     }
     history.steps.push_back(std::move(step));
   }
+  counts_.compactions += store.compactions() - compactions;
   store.close();
   machine.before = nullptr;
   history.trace = machine.take_trace();

@@ -44,6 +44,7 @@ class Counts {
   std::uint64_t images = 0;  ///< of these, opened anew; the others were equal to one that was
   std::uint64_t again = 0;   ///< crashed a second time, in the write after the crash
   std::uint64_t failures = 0;
+  std::uint64_t compactions = 0;  ///< of logs, by the operations of the histories
 };
 
 /// Used by one thread.

@@ -52,6 +52,10 @@ TEST_CASE("8 a torn record that was being cut off when the power went again leav
   CHECK(wrong_states("memory", "kept", {"compact", "add"}) == 0);
 }
 
+TEST_CASE("4 a torn record that is too large to be read whole leaves a log that can be written to") {
+  CHECK(wrong_states("json_directory", "kept", {"large_a", "large_a"}) == 0);
+}
+
 TEST_CASE("8 an append that makes the log longer and is not synced leaves what was acknowledged") {
   CHECK(wrong_states("json_directory", "kept", {"grow_a", "append_a"}) == 0);
 }

@@ -15,9 +15,11 @@ void check_states(const std::string& subject, std::uint64_t histories, bool faul
   const auto plans = make_plans(explorer, subject, 3, 1);
   explore_all(explorer, plans, faults, [&] { return explorer.counts().histories >= histories; });
   const Counts& counts = explorer.counts();
-  MESSAGE(subject << ": " << counts.states << " states of " << counts.histories << " histories");
+  MESSAGE(subject << ": " << counts.states << " states of " << counts.histories << " histories, "
+                  << counts.compactions << " compactions");
   CHECK(counts.states > 100);
   CHECK(counts.failures == 0);
+  if (subject == "json_directory" && !faults) CHECK(counts.compactions > 0);
 }
 
 }  // namespace

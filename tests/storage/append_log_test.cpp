@@ -336,6 +336,30 @@ TEST_CASE("Peeking at a large record reads only its beginning") {
   CHECK(f.faults->bytes_read < 20000);
 }
 
+TEST_CASE("Peeking at a torn record, however large, judges all of the log") {
+  const std::string before = frame_record(1, members(1));
+  std::string lost_start = before + frame_record(2, members(2, 100'000));
+  lost_start.replace(before.size(), 512 - before.size(), 512 - before.size(), '\n');
+  // Cut off where what it says looks like the end of a record.
+  const std::string says = "\"text\":\"" + std::string(90'000, 'x') + "\",\"len\":\"0000070000\"}";
+  std::string cut = before + frame_record(2, says + ",\"more\":{");
+  cut.resize(cut.find("0000070000") + 12);
+  for (const std::string& torn : {lost_start, cut}) {
+    Fixture f;
+    f.put(torn + std::string(5000, '\n'));
+    auto log = AppendLog::open_to_write(*f.directory, "log").value();
+    auto tail = log.peek(kNoLimit, 4096);
+    REQUIRE(tail);
+    CHECK(tail->torn);
+    CHECK(tail->checked);
+    CHECK(tail->members == members(1));
+    CHECK(tail->end == before.size());
+    CommitGate gate;
+    REQUIRE(log.append(*tail, members(2), Durability::power, gate));
+    CHECK(f.numbers() == Numbers{1, 2});
+  }
+}
+
 TEST_CASE("Short writes are continued") {
   Fixture f;
   REQUIRE(f.replace(1, members(0)));

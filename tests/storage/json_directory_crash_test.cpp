@@ -8,8 +8,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <future>
 #include <map>
+#include <utility>
 
 extern char** environ;
 
@@ -246,6 +249,104 @@ TEST_CASE("Writes that promise less sync nothing, and a later one or flush makes
     REQUIRE(blocking::flush(*f.store));
     if (by_flush) CHECK(synced.empty());
   }
+}
+
+/// A log whose last record, an append of 100 KB into the padding, begins 100 bytes before the end of a
+/// sector. Returns where that is.
+std::size_t write_large_records(Fixture& f, const Message& last) {
+  const auto build = [&f](std::size_t size) {
+    f.reopen();
+    REQUIRE(f.save(conversation("s", "x", 1)));
+    REQUIRE(f.append("s", std::string(size, 'f')));
+    return storage::scan_log(f.content("s")).value().end;
+  };
+  const std::size_t end = build(100'000);
+  REQUIRE(blocking::remove(*f.store, "s"));
+  const std::size_t at = build(100'000 + (412 + 512 - end % 512) % 512);
+  REQUIRE(at % 512 > 380);
+  const std::size_t size = f.content("s").size();
+  REQUIRE(blocking::append(*f.store, "s", {last}));
+  REQUIRE(f.content("s").size() == size);
+  return at;
+}
+
+TEST_CASE("A torn record of any size is passed over by readers and cut by the next write") {
+  const Message large("assistant", json::value(std::string(100'000, 'l')));
+  // As long as a record that ends there says it is.
+  const Message sly("assistant", json::value{{"text", std::string(90'000, 't')}, {"len", "0000070000"}});
+  using Tear = std::function<void(std::string&, std::size_t)>;
+  const auto lose = [](std::string& log, std::size_t from, std::size_t to) {
+    log.replace(from, to - from, to - from, '\n');
+  };
+  const std::vector<std::pair<Message, Tear>> tears{
+      {large, [&](std::string& log, std::size_t at) { lose(log, at, at / 512 * 512 + 512); }},
+      {large,
+       [&](std::string& log, std::size_t at) { lose(log, at / 512 * 512 + 512, at / 512 * 512 + 1024); }},
+      {large,
+       [&](std::string& log, std::size_t at) {
+         lose(log, at + 50'000 - (at + 50'000) % 512, at + 60'000 - (at + 60'000) % 512);
+       }},
+      {sly,
+       [&](std::string& log, std::size_t at) { lose(log, log.find("0000070000", at) + 12, log.size()); }},
+  };
+  using Write = std::function<bool(SessionStore&)>;
+  const std::vector<Write> writes{
+      [](SessionStore& store) { return blocking::append(store, "s", {Message("user", "more")}).has_value(); },
+      [](SessionStore& store) { return blocking::save(store, conversation("s", "x", 3)).has_value(); },
+      [](SessionStore& store) {
+        const auto change = [](Session& session) { session.title = "t"; };
+        return blocking::update(store, "s", change).has_value();
+      },
+      [](SessionStore& store) { return blocking::remove(store, "s").has_value(); },
+  };
+  for (std::size_t tear = 0; tear < tears.size(); ++tear) {
+    CAPTURE(tear);
+    Fixture f;
+    const std::size_t at = write_large_records(f, tears[tear].first);
+    std::string log = f.content("s");
+    tears[tear].second(log, at);
+    for (std::size_t write = 0; write < writes.size(); ++write) {
+      CAPTURE(write);
+      f.put("s", log);
+      f.reopen();
+      REQUIRE(f.load("s"));
+      CHECK(f.load("s").value()->messages.size() == 2);
+      CHECK(f.list().items.size() == 1);
+      f.reopen();
+      CHECK(writes[write](*f.store));
+      f.reopen();
+      const auto after = f.load("s");
+      CHECK(after.has_value() == (write < 3));
+      if (after) CHECK(storage::scan_log(f.content("s")).value().torn == false);
+    }
+  }
+}
+
+TEST_CASE("A flush beside another one does not say that all is durable before it is") {
+  Fixture f;
+  REQUIRE(f.save(conversation("s", "x", 1)));
+  REQUIRE(f.append("s", "more", AppendOptions().durability(Durability::process)));
+  std::promise<void> syncing;
+  std::promise<void> second_asked;
+  bool first_sync = true;
+  f.faults->before = [&](const std::string& call, const std::string& name) {
+    if (call != "sync" || name != "s.jsonl" || !std::exchange(first_sync, false)) {
+      return boost::system::error_code();
+    }
+    syncing.set_value();
+    second_asked.get_future().wait();
+    return os_error(errc::io_error);
+  };
+  auto first = std::async(std::launch::async, [&] { return blocking::flush(*f.store); });
+  syncing.get_future().wait();
+  auto second = std::async(std::launch::async, [&] { return blocking::flush(*f.store); });
+  const bool too_early = second.wait_for(std::chrono::milliseconds(200)) == std::future_status::ready;
+  second_asked.set_value();
+  CHECK_FALSE(too_early);
+  CHECK(first.get().error().code() == Errc::indeterminate);
+  // It wrote the log anew.
+  CHECK(second.get());
+  CHECK(f.load("s").value()->messages.size() == 2);
 }
 
 constexpr int kProcesses = 4;

@@ -340,6 +340,21 @@ TEST_CASE("A large append of which the disk has the end but not the beginning, o
   }
 }
 
+TEST_CASE("A listing of a store opened read-only takes no lock and makes nothing, damage or not") {
+  Fixture f;
+  REQUIRE(f.save(conversation("good", "a", 1)));
+  REQUIRE(f.save(conversation("bad", "a", 1)));
+  f.put("bad", "garbage");
+  for (const std::string directory : {"locks", "agents"})
+    std::filesystem::remove_all(f.root() / directory);
+  f.reopen(OpenOptions().access(Access::read_only));
+  const auto page = f.list();
+  CHECK(page.items.size() == 1);
+  CHECK(page.unreadable.size() == 1);
+  CHECK_FALSE(std::filesystem::exists(f.root() / "locks"));
+  CHECK_FALSE(std::filesystem::exists(f.root() / "agents"));
+}
+
 TEST_CASE("A damaged byte anywhere in a log is never read as another session") {
   Fixture f;
   REQUIRE(f.save(conversation("s", "a", 2)));

@@ -69,6 +69,24 @@ TEST_CASE("The last messages are those of the whole session, whichever records t
   }
 }
 
+TEST_CASE(
+    "The last messages of a log whose last snapshot is not its first record are found without the rest") {
+  Fixture f;
+  write_long_log(f);
+  Session changed = *f.load("s").value();
+  changed.messages[0] = tricky(7);
+  REQUIRE(f.save(changed));
+  for (std::uint64_t i = 40; i < 44; ++i)
+    REQUIRE(blocking::append(*f.store, "s", {tricky(i)}));
+  REQUIRE(f.content("s").rfind("\"type\":\"snapshot\"") > 1000);
+  const SessionPtr whole = f.load("s").value();
+  for (const std::uint64_t most : {1, 3, 10, 43}) {
+    CAPTURE(most);
+    const SessionPtr expected = partial_view(whole, LoadOptions().last_messages(most));
+    CHECK(encode_session(*last_of(f, most).value()) == encode_session(*expected));
+  }
+}
+
 TEST_CASE("A damaged byte in a message that is left out is found all the same") {
   Fixture f;
   write_long_log(f);

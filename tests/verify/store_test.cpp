@@ -1,5 +1,7 @@
 // The check and the repair of the stores of files.
 #include "places.hpp"
+#include "storage/log_record.hpp"
+#include "support/run.hpp"
 
 #include <unistd.h>
 
@@ -144,6 +146,57 @@ TEST_CASE("repair of a log keeps what was before the damage, and all when a snap
     CHECK(session->revision > last);
     place.append(id, "goes on");
   }
+}
+
+TEST_CASE("repair of a damaged log drops no good record that it may not read") {
+  const auto check_refused = [](const Place& place, const Limits& limits, Errc why) {
+    const std::string damaged = place.read(place.file("s"));
+    auto store = open_store(place.url(), OpenOptions().limits(limits)).value();
+    const auto report = blocking::verify(*store, VerifyOptions().repair()).value();
+    REQUIRE(report.findings.size() == 1);
+    CHECK_FALSE(report.findings[0].repaired);
+    REQUIRE(report.findings[0].failure);
+    CHECK(report.findings[0].failure->code() == why);
+    REQUIRE(std::filesystem::exists(place.file("s")));
+    CHECK(place.read(place.file("s")) == damaged);
+    CHECK_FALSE(std::filesystem::exists(place.quarantine()));
+  };
+  Place large("jsondir");
+  large.save("s", 100);
+  large.append("s", "a last one");
+  damage(large.file("s"), large.read(large.file("s")).find("a last one"), "DAMAGED");
+  Limits small;
+  small.session_bytes = 1000;
+  check_refused(large, small, Errc::too_large);
+
+  Place newer("jsondir");
+  newer.save("s", 2);
+  std::string log = newer.read(newer.file("s"));
+  log.resize(log.find_last_not_of('\n') + 2);
+  const std::string head = "\"type\":\"merge\",\"what\":1";
+  log += storage::frame_record(2, head + ",\"head\":\"" + storage::checksum_text(head) + "\"");
+  newer.write(newer.file("s"), log + "damage\n" + storage::frame_record(4, "\"x\":1"));
+  check_refused(newer, Limits(), Errc::unsupported);
+}
+
+TEST_CASE("repair of a log gives a revision above those of good records that it cannot use") {
+  Place place("jsondir");
+  // It stands still: the time is above no revision.
+  const auto clock = std::make_shared<ManualClock>();
+  place.store = open_store(place.url(), OpenOptions().clock(clock)).value();
+  place.save("s", 1);
+  Revision last = 0;
+  for (const std::string text : {"kept", "lost 1", "lost 2", "lost 3", "cut off 1", "cut off 2"})
+    last = place.append("s", text).revision;
+  const auto file = place.file("s");
+  const std::string log = place.read(file);
+  const auto start_of = [&log](const std::string& text) { return log.rfind("{\"crc\"", log.find(text)); };
+  const std::size_t from = start_of("lost 1");
+  damage(file, from, std::string(start_of("cut off 1") - 1 - from, '\0'));
+  CHECK(place.repair().findings.at(0).repaired);
+  const auto session = blocking::load(*place.store, SessionId("s")).value();
+  CHECK(session->messages.size() == 2);
+  CHECK(session->revision > last);
 }
 
 TEST_CASE("repair of a log cuts a torn record and keeps its bytes") {

@@ -1,0 +1,75 @@
+// What a flush of the filesystem store says while another one is at it.
+#include "faulty_file_system.hpp"
+#include "support/temporary_directory.hpp"
+
+#include "backends/filesystem/unsynced.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace sessile::filesystem {
+namespace {
+
+using storage::testing::Faults;
+using storage::testing::os_error;
+namespace errc = boost::system::errc;
+
+class Fixture {
+ public:
+  Fixture() {
+    std::ofstream(place.path() / "a.json") << "text";
+    std::ofstream(place.path() / "b.json") << "text";
+    unsynced.wrote("a.json", Durability::process);
+    unsynced.wrote("b.json", Durability::process);
+  }
+  /// Calls `job` in the middle of the first sync of a.json.
+  template <class Job>
+  void during_the_first_sync(Job job) {
+    faults->before = [this, job, first = true](const std::string& call, const std::string& name) mutable {
+      if (call == "sync") ++syncs;
+      if (call != "sync" || name != "a.json" || !std::exchange(first, false)) {
+        return boost::system::error_code();
+      }
+      return job();
+    };
+  }
+
+  sessile::testing::TemporaryDirectory place;
+  std::shared_ptr<Faults> faults = std::make_shared<Faults>();
+  std::shared_ptr<storage::Directory> directory =
+      *storage::testing::FaultyFileSystem(faults).open_directory(place.path());
+  Unsynced unsynced;
+  int syncs = 0;
+};
+
+TEST_CASE("A sync beside another one syncs what that has not yet") {
+  Fixture f;
+  f.during_the_first_sync([&f] {
+    CHECK(f.unsynced.sync(*f.directory));
+    CHECK(f.syncs == 3);
+    return os_error(errc::io_error);
+  });
+  CHECK(f.unsynced.sync(*f.directory).error().code() == Errc::indeterminate);
+  CHECK(f.unsynced.sync(*f.directory).error().code() == Errc::indeterminate);
+}
+
+TEST_CASE("What is written during a sync is not taken for synced") {
+  Fixture f;
+  f.during_the_first_sync([&f] {
+    f.unsynced.wrote("a.json", Durability::process);
+    return boost::system::error_code();
+  });
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(f.syncs == 2);
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(f.syncs == 3);
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(f.syncs == 3);
+}
+
+}  // namespace
+}  // namespace sessile::filesystem
