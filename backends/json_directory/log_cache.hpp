@@ -20,7 +20,7 @@ class TailState {
   SessionSummary summary;
   std::uint64_t base = 0;
   bool unsettled = false;
-  bool synced = false;
+  bool synced = false;  ///< the last record is known to be on the device
   /// As in RecordHead, for the record that comes next.
   std::optional<std::uint64_t> from;
   std::optional<std::uint64_t> keyed;

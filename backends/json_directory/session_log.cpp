@@ -270,6 +270,7 @@ Result<void> SessionWriter::settle() {
   uncertain_ = true;
   if (auto synced = log_->sync(); !synced) return synced;
   known_->state.unsettled = false;
+  known_->state.synced = true;
   uncertain_ = false;
   return success();
 }

@@ -52,6 +52,7 @@ Result<void> SessionWriter::create(const SessionPtr& next, RecordHead head, Dura
   auto known = std::make_unique<KnownLog>();
   known->state.from = known->state.keyed = 0;
   known->state.unsettled = durability != Durability::power;
+  known->state.synced = durability == Durability::power;
   known->content.base = next;
   known->appends = std::make_shared<const AppendMemory>();
   auto tail = storage::renew_log(*place_.sessions, log_name_, 1,
@@ -144,8 +145,14 @@ Result<void> SessionWriter::add_record(const RecordHead& head, std::string_view 
   uncertain_ = true;
   const std::uint64_t at = tail_.end + (tail_.newline_missing ? 1 : 0);
   SessionSummary summary = head.summary;
-  if (auto added = log_->append(tail_, members, durability, gate); !added) return added;
   TailState& state = known_->state;
+  // Whoever wrote the last record may have been killed before it was synced. The device could take this one
+  // first, and leave a hole before it.
+  if (durability == Durability::power && !state.synced) {
+    if (auto synced = log_->sync(); !synced) return synced;
+  }
+  if (auto added = log_->append(tail_, members, durability, gate); !added) return added;
+  state.synced = durability == Durability::power;
   state.summary = std::move(summary);
   state.unsettled = head.unsettled;
   if (head.type != RecordType::append) state.base = at;
@@ -174,6 +181,7 @@ Result<void> SessionWriter::replace(const Session& next, RecordHead head, const 
   tail_ = std::move(*tail);
   TailState& state = known_->state;
   state.unsettled = !settled;
+  state.synced = true;
   state.summary = std::move(head.summary);
   state.base = 0;
   state.from = state.keyed = 0;

@@ -152,7 +152,12 @@ Result<void> MemoryFile::prepare(CommitGate& gate) {
   }
   if (!log_ || must_replace_ || log_->must_be_replaced()) return replace(gate);
   if (place_.options.durability() != Durability::power || name_durable_) return success();
-  // The file may have been made by one who did not ask for power.
+  // Whoever wrote the last record may have been killed before it was synced, or not have asked for power. The
+  // device could take the next one first, and leave a hole before it.
+  if (auto synced = log_->sync(); !synced) {
+    must_read_ = true;
+    return synced;
+  }
   if (auto synced = directory_->sync(); !synced) {
     must_replace_ = true;
     return storage::system_error(synced.error(), "cannot sync the directory", *directory_, place_.name);
