@@ -29,6 +29,14 @@ void note(Seen& seen, const std::string& name, const Result<SessionSummary>& sum
   seen.unreadable.push_back(std::move(error));
 }
 
+/// How durable what a write left is; empty: it left nothing. Of an indeterminate one flush may yet make sure.
+template <class T>
+std::optional<Durability> left_by(const Result<T>& outcome, Durability asked) {
+  if (outcome) return asked;
+  if (outcome.error().code() == Errc::indeterminate) return Durability::process;
+  return std::nullopt;
+}
+
 }  // namespace
 
 JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files,
@@ -66,7 +74,7 @@ Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions optio
   SessionWriter writer(**place, session->id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.save(session, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
-  if (written) wrote(session->id, *options.durability());
+  wrote(session->id, left_by(written, *options.durability()));
   co_return written;
 }
 
@@ -210,7 +218,7 @@ Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {
   SessionWriter writer(**place, id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.remove(options, gate); };
   auto removed = co_await lock.run_locked<void>(lock.deadline(options.timeout()), std::move(job));
-  if (removed) wrote(id, *options.durability());
+  wrote(id, left_by(removed, *options.durability()));
   co_return removed;
 }
 
@@ -235,7 +243,7 @@ Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation,
     return stored;
   };
   auto stored = co_await run_on(get_executor(), std::move(finish));
-  if (stored) wrote(id, *options.durability());
+  wrote(id, left_by(stored, *options.durability()));
   co_return stored;
 }
 
@@ -249,12 +257,12 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
   const auto added = std::make_shared<const std::vector<Message>>(std::move(messages));
   auto job = [&](CommitGate& gate) { return writer.append(added, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
-  if (written) wrote(id, *options.durability());
+  wrote(id, left_by(written, *options.durability()));
   co_return written;
 }
 
-void JsonDirectoryStore::wrote(const SessionId& id, Durability durability) {
-  if (durability == Durability::power) return;
+void JsonDirectoryStore::wrote(const SessionId& id, std::optional<Durability> durability) {
+  if (!durability || *durability == Durability::power) return;
   const std::scoped_lock lock(mutex_);
   unsettled_[id] = ++weak_writes_;
 }

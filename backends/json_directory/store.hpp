@@ -62,7 +62,7 @@ class JsonDirectoryStore final : public SessionStore {
   /// The same for a store that may take no locks.
   Result<void> look_again_unlocked(Seen& seen, const ListQuery& query);
   /// Notes what flush has to make durable.
-  void wrote(const SessionId& id, Durability durability);
+  void wrote(const SessionId& id, std::optional<Durability> durability);
   Unsettled unsettled();
   /// `write` and all before it are durable: a later one is not taken off the list.
   void settled(const SessionId& id, std::uint64_t write);

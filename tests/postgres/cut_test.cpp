@@ -175,11 +175,14 @@ void enumerate(State state, std::uint64_t step) {
                  << ", indeterminate " << counts.indeterminate << " (there " << counts.indeterminate_there
                  << ")");
     CHECK(counts.cuts > 5);
-    // The key settles by itself what the cut left open; without one the caller is told that it is open.
-    if (write == Write::append_keyed)
-      CHECK(counts.acknowledged == counts.cuts);
-    else
+    // The key settles by itself what the cut left open; without one the caller is told that it is open. (A
+    // message is a byte shorter at times: then the last of the cuts never happen.)
+    if (write == Write::append_keyed) {
+      CHECK(counts.failed + counts.indeterminate == 0);
+      CHECK(counts.acknowledged >= counts.cuts);
+    } else {
       CHECK(counts.indeterminate > 0);
+    }
   }
 }
 

@@ -253,6 +253,24 @@ TEST_CASE("Writes that promise less sync nothing, and a later one or flush makes
   }
 }
 
+TEST_CASE("A flush makes sure of a write of which it was not known whether it would last") {
+  Fixture f;
+  REQUIRE(f.save(conversation("s", "x", 1)));
+  f.faults->before = [](const std::string& call, const std::string& name) {
+    return call == "sync_directory" && name == "sessions" ? os_error(errc::io_error)
+                                                          : boost::system::error_code();
+  };
+  CHECK(blocking::remove(*f.store, "s").error().code() == Errc::indeterminate);
+  int synced = 0;
+  f.faults->before = [&](const std::string& call, const std::string& name) {
+    synced += call == "sync_directory" && name == "sessions";
+    return boost::system::error_code();
+  };
+  REQUIRE(blocking::flush(*f.store));
+  CHECK(synced == 1);
+  f.faults->before = nullptr;
+}
+
 TEST_CASE("A record that its writer may not have synced is synced before the next one is written") {
   Fixture f;
   REQUIRE(f.save(conversation("s", "x", 2)));
