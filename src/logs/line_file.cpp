@@ -27,9 +27,11 @@ class LineAppender {
     if (auto opened = open(); !opened) return opened;
     auto text = text_to_write();
     if (!text) return text.error();
-    if (text->empty()) return success();
-    if (!gate_.try_commit()) return Error(Errc::cancelled);
-    if (auto written = write(*text); !written) return written;
+    if (!text->empty()) {
+      if (!gate_.try_commit()) return Error(Errc::cancelled);
+      if (auto written = write(*text); !written) return written;
+    }
+    // Also what is there already: whoever wrote it may not have been able to.
     if (what_.durability != Durability::power) return success();
     if (auto synced = file_->sync_data(); !synced) return rewrite(synced.error());
     if (auto synced = directory_.sync(); !synced) {
