@@ -95,6 +95,12 @@ bool FilesystemStore::still_right(const Target& target, const SessionId& id) con
   return !may_have_foreign_file(id) || file_of(*target.directory, id, capabilities().limits) == target.file;
 }
 
+asio::awaitable<bool> FilesystemStore::was_replaced(const Target& target, Error error) {
+  if (!directory_is_gone(error)) co_return false;
+  auto job = [this, &target](CommitGate&) { return place_->let_go_if_replaced(target.directory); };
+  co_return co_await storage::run_on(get_executor(), std::move(job));
+}
+
 template <class T, class Work>
 Async<T> FilesystemStore::under_lock(SessionId id, bool make, std::chrono::milliseconds timeout, Work work) {
   std::optional<storage::Deadline> deadline;
@@ -111,11 +117,7 @@ Async<T> FilesystemStore::under_lock(SessionId id, bool make, std::chrono::milli
       return work(*target, gate);
     });
     if (result) co_return result;
-    if (!again && directory_is_gone(result.error())) {
-      again = co_await storage::run_on(get_executor(), [this, &target](CommitGate&) {
-        return place_->let_go_if_replaced(target->directory);
-      });
-    }
+    if (!again) again = co_await was_replaced(*target, result.error());
     if (!again) co_return result;
   }
   co_return keeps_changing();
@@ -317,14 +319,11 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
       changed.stored = std::move(**stored);
       return changed;
     });
-    if (!found && directory_is_gone(found.error())) {
+    if (!found) {
       held.reset();
-      const bool replaced = co_await storage::run_on(get_executor(), [this, &target](CommitGate&) {
-        return place_->let_go_if_replaced(target->directory);
-      });
-      if (replaced) continue;
+      if (co_await was_replaced(*target, found.error())) continue;
+      co_return found.error();
     }
-    if (!found) co_return found.error();
     if (found->again) continue;
     Session& current = found->stored.session;
     auto expected = check_revision(options.if_revision(), current.revision);

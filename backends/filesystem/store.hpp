@@ -52,6 +52,8 @@ class FilesystemStore final : public SessionStore {
   bool still_right(const Target& target, const SessionId& id) const;
   storage::AdvisoryLock lock_of(const Target& target) const;
 
+  /// Whether the operation that failed so may begin again: its directory is not the store's any more.
+  asio::awaitable<bool> was_replaced(const Target& target, Error error);
   /// Runs `work(target, gate)` on the pool under the lock of the session's file. When the directory, or the
   /// file that is the session's, turns out to be another one, starts again.
   template <class T, class Work>

@@ -1,6 +1,7 @@
 #include "last_messages.hpp"
 
 #include "json/escape.hpp"
+#include "records.hpp"
 
 #include <string_view>
 #include <vector>
@@ -113,14 +114,14 @@ bool read_places(Walk& walk, Places& places) {
 
 /// A snapshot has its messages in its session, other records have them themselves, or none. Empty: neither.
 std::optional<Places> find_messages(const storage::LogRecord& record) {
-  const bool is_snapshot = record.members.starts_with("\"type\":\"snapshot\",");
+  const bool in_session = is_snapshot(record.members);
   Walk walk(record.line);
   bool ended = false;
   if (!walk.take('{')) return std::nullopt;
-  if (is_snapshot && !(walk.find_member("session", ended) && walk.take('{'))) return std::nullopt;
+  if (in_session && !(walk.find_member("session", ended) && walk.take('{'))) return std::nullopt;
   Places places;
   if (!walk.find_member("messages", ended)) {
-    return ended && !is_snapshot ? std::optional(places) : std::nullopt;
+    return ended && !in_session ? std::optional(places) : std::nullopt;
   }
   return read_places(walk, places) ? std::optional(std::move(places)) : std::nullopt;
 }

@@ -137,15 +137,14 @@ SessionPtr read_in_part(AppendLog& log, const SessionId& id, const Limits& limit
   const auto found = bytes_from_snapshot(log, limits);
   if (!found || found->bytes.size() <= kParsedAtOnce) return nullptr;
   auto scan = storage::scan_log(found->bytes);
-  if (!scan || scan->torn || scan->newline_missing || found->from + scan->end != found->tail.end ||
-      last_snapshot(*scan) != 0) {
+  if (!scan || scan->torn || scan->newline_missing || found->from + scan->end != found->tail.end) {
     return nullptr;
   }
   // The bases that records name are places in the log.
   for (auto& record : scan->records)
     record.offset += found->from;
   auto replayed = replay_last_messages(*scan, limits, most);
-  if (!replayed || replayed->summary.id != id) return nullptr;
+  if (!replayed || replayed->from != found->from || replayed->summary.id != id) return nullptr;
   return std::make_shared<const Session>(std::move(replayed->stored.session));
 }
 
@@ -291,23 +290,15 @@ Result<SessionPtr> parse_session(AppendLog& log, storage::Directory& sessions, L
 }  // namespace
 
 Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, const SessionId& id,
-                                const Limits& limits) {
+                                const Limits& limits, std::optional<std::uint64_t> last_messages) {
   const std::string name = log_name(id);
   auto log = AppendLog::open_to_read(sessions, name);
   if (!log) return log.error();
   auto known = unchanged(*log, cache.loaded(sessions, name), limits);
   if (!known || *known) return known;
-  return parse_session(*log, sessions, cache, id, limits);
-}
-
-Result<SessionPtr> read_last_messages(storage::Directory& sessions, LogCache& cache, const SessionId& id,
-                                      const Limits& limits, std::uint64_t most) {
-  const std::string name = log_name(id);
-  auto log = AppendLog::open_to_read(sessions, name);
-  if (!log) return log.error();
-  auto known = unchanged(*log, cache.loaded(sessions, name), limits);
-  if (!known || *known) return known;
-  if (auto part = read_in_part(*log, id, limits, most)) return part;
+  if (last_messages) {
+    if (auto part = read_in_part(*log, id, limits, *last_messages)) return part;
+  }
   return parse_session(*log, sessions, cache, id, limits);
 }
 

@@ -54,18 +54,15 @@ Result<SessionBytes> read_bytes(storage::AppendLog& log, const storage::Director
 std::unique_ptr<KnownLog> known_log(storage::AppendLog& log, SessionBytes read, SessionPtr session,
                                     const Limits& limits);
 
-/// The whole session, through one descriptor; from memory when the very bytes were read before. Errors: as
-/// read_summary; another id in it: corrupt.
+/// The session, through one descriptor; from memory when the very bytes were read before. With its last
+/// `last_messages` at least, or all: of a longer one the others are read, since the checksum is over all of
+/// them, but not parsed. Errors: as read_summary; another id in it: corrupt.
 Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, const SessionId& id,
-                                const Limits& limits);
+                                const Limits& limits,
+                                std::optional<std::uint64_t> last_messages = std::nullopt);
 
-/// The session with its last `most` messages at least: of a longer one the others are read, since the
-/// checksum is over all of them, but not parsed. Errors: as read_session.
-Result<SessionPtr> read_last_messages(storage::Directory& sessions, LogCache& cache, const SessionId& id,
-                                      const Limits& limits, std::uint64_t most);
-
-/// read_session where that takes neither waiting for the device nor long work: else null, and whoever may
-/// block asks read_session, also for what went wrong.
+/// The whole session where that takes neither waiting for the device nor long work: else null, and whoever
+/// may block asks read_session, also for what went wrong.
 SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, const SessionId& id,
                                 const Limits& limits);
 

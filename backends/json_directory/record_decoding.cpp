@@ -253,12 +253,11 @@ std::uint64_t log_bytes_limit(const Limits& limits) noexcept {
 }
 
 std::optional<std::uint64_t> snapshot_offset(std::string_view members, std::uint64_t offset) noexcept {
-  constexpr std::string_view kSnapshot = "\"type\":\"snapshot\",";
   constexpr std::string_view kFrom = ",\"from\":";
   const std::size_t end = members.find(kHeadEnd);
   if (end == std::string_view::npos) return std::nullopt;
   const std::string_view head = members.substr(0, end);
-  if (head.starts_with(kSnapshot)) return offset;
+  if (is_snapshot(head)) return offset;
   // No string holds this: its quotes would be escaped.
   const std::size_t at = head.find(kFrom);
   if (at == std::string_view::npos) return std::nullopt;
@@ -310,10 +309,13 @@ SessionSummary completed(const RecordHead& head, SessionSummary base) {
   return base;
 }
 
+bool is_snapshot(std::string_view members) noexcept {
+  return members.starts_with("\"type\":\"snapshot\",");
+}
+
 std::size_t last_snapshot(const storage::LogScan& scan) noexcept {
-  const auto last = std::find_if(scan.records.rbegin(), scan.records.rend(), [](const auto& record) {
-    return record.members.starts_with("\"type\":\"snapshot\",");
-  });
+  const auto last = std::find_if(scan.records.rbegin(), scan.records.rend(),
+                                 [](const auto& record) { return is_snapshot(record.members); });
   if (last == scan.records.rend()) return scan.records.size();
   return static_cast<std::size_t>(std::distance(last, scan.records.rend())) - 1;
 }

@@ -80,6 +80,8 @@ bool has_no_appends(std::string_view line_start) noexcept;
 /// The idempotency keys in a snapshot's members. Errors: corrupt.
 Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& limits);
 
+/// By a record's members, or their first bytes: none but a snapshot begins as one.
+bool is_snapshot(std::string_view members) noexcept;
 /// The index of the last snapshot; records.size() when there is none.
 std::size_t last_snapshot(const storage::LogScan& scan) noexcept;
 

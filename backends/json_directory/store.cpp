@@ -82,11 +82,7 @@ Result<SessionPtr> JsonDirectoryStore::load_now(const SessionId& id, const LoadO
   auto place = layout_.open_to_read();
   if (!place) return place.error();
   if (!*place) return Error(Errc::not_found);
-  storage::Directory& sessions = *(*place)->sessions;
-  LogCache& cache = *(*place)->cache;
-  const auto last = options.last_messages();
-  auto session = last ? read_last_messages(sessions, cache, id, limits(), *last)
-                      : read_session(sessions, cache, id, limits());
+  auto session = read_session(*(*place)->sessions, *(*place)->cache, id, limits(), options.last_messages());
   if (!session) return session.error();
   return partial_view(std::move(*session), options);
 }

@@ -1,4 +1,5 @@
 // Save, append, update and remove: one transaction each, decided by one statement.
+#include "json/same_text.hpp"
 #include "store.hpp"
 
 #include <algorithm>
@@ -65,15 +66,11 @@ Command of_id(const Statement& statement, const SessionId& id) {
   return Command(statement, std::move(parameters));
 }
 
-/// Whether the two are written alike: operator== overlooks -0, the order of fields and the text of a time.
-bool same_text(const Message& a, const Message& b) {
-  return encode_message(a) == encode_message(b);
-}
-
-/// How many messages both sessions begin with.
+/// How many messages both sessions begin with, as they are written.
 std::size_t common_messages(const Session& before, const Session& after) {
+  const auto same = [](const Message& a, const Message& b) { return sessile::detail::same_text(a, b); };
   const auto [end, ignored] = std::mismatch(before.messages.begin(), before.messages.end(),
-                                            after.messages.begin(), after.messages.end(), same_text);
+                                            after.messages.begin(), after.messages.end(), same);
   return static_cast<std::size_t>(end - before.messages.begin());
 }
 

@@ -58,8 +58,7 @@ void first_load_of_the_last(benchmark::State& state) {
   for (auto _ : state) {
     LogCache nothing_known;
     benchmark::DoNotOptimize(
-        json_directory::read_last_messages(*place.sessions, nothing_known, SessionId("s"), Limits(), 20)
-            .value());
+        json_directory::read_session(*place.sessions, nothing_known, SessionId("s"), Limits(), 20).value());
   }
 }
 BENCHMARK(first_load_of_the_last)

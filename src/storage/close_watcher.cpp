@@ -115,9 +115,11 @@ void CloseWatcher::remove(int watch, std::uint64_t id) noexcept {
 
 void CloseWatcher::drop(int watch, std::uint64_t id) noexcept {
   const auto found = watches_.find(watch);
-  if (found != watches_.end()) found->second.erase(id);
-  if (found != watches_.end() && !found->second.empty()) return;
-  if (found != watches_.end()) watches_.erase(found);
+  if (found != watches_.end()) {
+    found->second.erase(id);
+    if (!found->second.empty()) return;
+    watches_.erase(found);
+  }
   ::inotify_rm_watch(inotify_->native_handle(), watch);
   if (ending_ && watches_.empty()) inotify_->cancel();
 }

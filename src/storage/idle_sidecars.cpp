@@ -29,16 +29,12 @@ void IdleSidecars::put(FileIdentity identity, int directory, LockDescriptor file
     places_.erase(entries_.back().identity);
     entries_.pop_back();
   }
-  Entry& entry = entries_.emplace_front();
-  entry.identity = identity;
-  entry.directory = directory;
-  try {
-    places_.insert_or_assign(identity, entries_.begin());
-  } catch (const std::bad_alloc&) {
-    entries_.pop_front();
-    return;
-  }
-  entry.file = std::move(file);
+  Entries made(1);  // what may throw comes first: each entry has its place in both
+  places_.insert_or_assign(identity, made.begin());
+  made.front().identity = identity;
+  made.front().directory = directory;
+  made.front().file = std::move(file);
+  entries_.splice(entries_.begin(), made);
 } catch (const std::bad_alloc&) {
   // `file` is closed.
 }

@@ -47,7 +47,7 @@ void write_long_log(Fixture& f) {
 Result<SessionPtr> last_of(Fixture& f, std::uint64_t most) {
   const auto sessions = storage::real_file_system()->open_directory(f.root() / "sessions").value();
   LogCache cache;
-  auto read = read_last_messages(*sessions, cache, SessionId("s"), Limits(), most);
+  auto read = read_session(*sessions, cache, SessionId("s"), Limits(), most);
   CHECK_FALSE_MESSAGE(cache.loaded(*sessions, "s.jsonl"), "all of it was parsed");
   return read;
 }
@@ -107,7 +107,7 @@ TEST_CASE("A log of another session is not read in part either") {
   std::filesystem::copy_file(f.log("s"), f.log("other"));
   f.damaged = true;
   LogCache cache;
-  const auto part = read_last_messages(*sessions, cache, SessionId("other"), Limits(), 1);
+  const auto part = read_session(*sessions, cache, SessionId("other"), Limits(), 1);
   REQUIRE_FALSE(part);
   CHECK(part.error().code() == Errc::corrupt);
 }
