@@ -308,9 +308,7 @@ Result<bool> AppendLog::holds(FileIdentity identity, std::int64_t born, std::uin
 Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durability durability,
                                CommitGate& gate) {
   if (tail.torn) {
-    if (auto cut = file_->truncate(tail.end); !cut) return failed(cut.error(), "cannot cut a torn record");
-    tail.size = tail.end;
-    tail.torn = false;
+    if (auto cut = cut_torn(tail); !cut) return cut;
   }
   std::string record = frame_record(tail.seq + 1, members);
   if (tail.newline_missing) record.insert(record.begin(), '\n');
@@ -335,6 +333,17 @@ Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durabili
   return success();
 }
 
+Result<void> AppendLog::cut_torn(LogTail& tail) {
+  if (auto cut = file_->truncate(tail.end); !cut) return failed(cut.error(), "cannot cut a torn record");
+  if (auto synced = file_->sync_data(); !synced) {
+    mark_poisoned();
+    return failed(synced.error(), "cannot sync the log without its torn record");
+  }
+  tail.size = tail.end;
+  tail.torn = false;
+  return success();
+}
+
 Result<void> AppendLog::write_record(std::uint64_t end, std::string_view record, std::string_view padding) {
   // One write where possible: the padding goes out with the record that needed the room.
   std::string joined;
@@ -352,8 +361,11 @@ Result<void> AppendLog::write_record(std::uint64_t end, std::string_view record,
   }
   if (!cause) return success();
   // What was written is taken back, part of the padding too: no reader may find a record that was reported
-  // as not written, and the next append must find newlines, or the end of the file, where it writes.
-  if (auto cut = file_->truncate(end); !cut) return poison(cut.error(), "a partial record cannot be cut");
+  // as not written, and the next append must find newlines, or the end of the file, where it writes. The cut
+  // is synced for the same reason as a torn record's.
+  auto cut = file_->truncate(end);
+  if (cut) cut = file_->sync_data();
+  if (!cut) return poison(cut.error(), "a partial record cannot be cut");
   return failed(cause, "cannot append to the log");
 }
 
@@ -379,9 +391,13 @@ Error AppendLog::corrupt(std::string_view detail, std::uint64_t offset) const {
   return Error(Errc::corrupt, detail).with_path((directory_->path() / name_).native()).with_offset(offset);
 }
 
-Error AppendLog::poison(boost::system::error_code cause, std::string_view what) const {
+void AppendLog::mark_poisoned() const {
   poisoned().add({directory_->identity(), name_});
   (void)directory_->open_file(poison_mark_of(name_), OpenMode::create_exclusive);
+}
+
+Error AppendLog::poison(boost::system::error_code cause, std::string_view what) const {
+  mark_poisoned();
   return Error(Errc::indeterminate, what).with_path((directory_->path() / name_).native()).with_cause(cause);
 }
 

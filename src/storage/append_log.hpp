@@ -131,9 +131,13 @@ class AppendLog {
   /// The end of what is not padding. Errors: corrupt when there is nothing else.
   Result<std::uint64_t> end_of_content(std::uint64_t size);
   Result<LogTail> tail_by_scan(std::uint64_t limit);
+  /// Takes away what an interrupted append left, for good: were the cut still to be synced when the next
+  /// record is written, a crash could leave parts of both, which nobody could tell from damage.
+  Result<void> cut_torn(LogTail& tail);
   Result<void> write_record(std::uint64_t end, std::string_view record, std::string_view padding);
   Error failed(boost::system::error_code cause, std::string_view what) const;
   Error corrupt(std::string_view detail, std::uint64_t offset) const;
+  void mark_poisoned() const;
   Error poison(boost::system::error_code cause, std::string_view what) const;
 
   Directory* directory_;

@@ -1,5 +1,9 @@
 // Histories that once went wrong, each with a store as it is now.
 #include "plans.hpp"
+#include "storage/append_log.hpp"
+
+#include "crash_states.hpp"
+#include "simulated_file_system.hpp"
 
 #include <doctest/doctest.h>
 
@@ -58,6 +62,39 @@ TEST_CASE("4 a torn record that is too large to be read whole leaves a log that 
 
 TEST_CASE("8 an append that makes the log longer and is not synced leaves what was acknowledged") {
   CHECK(wrong_states("json_directory", "kept", {"grow_a", "append_a"}) == 0);
+}
+
+TEST_CASE("8 a torn record that was cut off does not come back under the next one when the power goes again") {
+  Machine machine{Disk()};
+  const auto place = machine.files()->open_directory("/").value();
+  storage::CommitGate gate;
+  REQUIRE(storage::replace_log(*place, "a.jsonl", 1, R"("first":true)", Durability::power, gate));
+  {
+    auto log = storage::AppendLog::open_to_read(*place, "a.jsonl").value();
+    const std::uint64_t end = log.tail(1U << 20).value().end;
+    const std::string record = storage::frame_record(2, R"("text":")" + std::string(9000, 'p') + '"');
+    const auto file = place->open_file("a.jsonl", storage::OpenMode::read_write).value();
+    REQUIRE(file->write_at(end, std::string_view(record).substr(0, 6000)) == 6000U);
+    REQUIRE(file->sync_data().has_value());
+  }
+  auto log = storage::AppendLog::open_to_write(*place, "a.jsonl").value();
+  auto tail = log.tail(1U << 20).value();
+  REQUIRE(tail.torn);
+  // Promises less, so that all of it is pending when the power goes.
+  REQUIRE(log.append(tail, R"("second":true)", Durability::process, gate));
+  Sampling sampling;
+  sampling.states = 400;
+  sampling.tears = 200;
+  std::size_t states = 0;
+  power_loss_states(machine.disk(), sampling, [&](const CrashState& state) {
+    INFO(state.choice);
+    Machine rebooted(state.disk);
+    const auto root = rebooted.files()->open_directory("/").value();
+    auto again = storage::AppendLog::open_to_read(*root, "a.jsonl").value();
+    CHECK(again.tail(1U << 20).has_value());
+    return ++states < 400;
+  });
+  CHECK(states > 20);
 }
 
 TEST_CASE("6 what is written after a call that failed does not stand behind what a failed sync lost") {

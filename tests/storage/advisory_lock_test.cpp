@@ -235,7 +235,8 @@ TEST_CASE("P4 waiting in the queue beyond the deadline is locked, and says how l
   CHECK_FALSE(other_failure.has_value());
   CHECK(failure->retryable());
   REQUIRE(failure->waited().has_value());
-  CHECK(*failure->waited() >= 30ms);
+  // The time allowed begins a little before the wait.
+  CHECK(*failure->waited() >= 15ms);
   CHECK(failure->path() == (scratch / "a.lock").string());
   let_go(released);
   context.restart();
