@@ -27,10 +27,11 @@ class Wire {
   Wire& operator=(const Wire&) = delete;
 
   /// Waits for libpq's own descriptor until let_go(). libpq must not be called in between: it may close it.
-  void borrow(int socket) {
-    error_code ignored;
-    descriptor.assign(socket, ignored);
-    borrowed_ = !ignored;
+  bool borrow(int socket) {
+    error_code failed;
+    descriptor.assign(socket, failed);
+    borrowed_ = !failed;
+    return borrowed_;
   }
   /// Waits for a duplicate: libpq may close its own at any time, and the number be another file's then.
   bool duplicate(int socket) {
@@ -59,6 +60,8 @@ asio::awaitable<bool> is_cancelled() {
   const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
   co_return state.cancelled() != asio::cancellation_type::none;
 }
+
+constexpr const char* kNotSetUp = "the connection cannot be set up";
 
 /// Makes `timer` end the waits on `wire`. The handler runs on `strand`, the waiting coroutine's.
 void limit_waits(asio::steady_timer& timer, std::chrono::milliseconds limit, std::shared_ptr<Wire> wire,
@@ -140,24 +143,24 @@ void Connection::on_notice(void* self, const PGresult* notice) {
   if (severity == "FATAL" || severity == "PANIC") connection.dropped_ = true;
 }
 
-asio::awaitable<bool> Connection::connect(PGconn* connection, asio::any_io_executor io,
-                                          std::chrono::milliseconds limit) {
+asio::awaitable<const char*> Connection::connect(PGconn* connection, asio::any_io_executor io,
+                                                 std::chrono::milliseconds limit) {
   auto wire = std::make_shared<Wire>(io);
   asio::steady_timer timer(io);
   limit_waits(timer, limit, wire, co_await asio::this_coro::executor);
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
   while (next == PGRES_POLLING_WRITING || next == PGRES_POLLING_READING) {
     error_code failed;
-    wire->borrow(PQsocket(connection));
+    if (!wire->borrow(PQsocket(connection))) co_return kNotSetUp;
     co_await wire->descriptor.async_wait(next == PGRES_POLLING_WRITING ? Wait::wait_write : Wait::wait_read,
                                          asio::redirect_error(asio::use_awaitable, failed));
     wire->let_go();
     const bool cancelled = co_await is_cancelled();
-    if (wire->expired || cancelled) co_return false;
+    if (wire->expired || cancelled) co_return "the server did not answer in time";
     next = PQconnectPoll(connection);
   }
   timer.cancel();
-  co_return true;
+  co_return nullptr;
 }
 
 asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, const Target& target) {
@@ -178,12 +181,12 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
   // Else libpq prints what the server remarks on stderr.
   PQsetNoticeReceiver(
       handle.get(), [](void*, const PGresult*) {}, nullptr);
-  const bool answered = co_await connect(handle.get(), io, target.attempt);
+  const char* const given_up = co_await connect(handle.get(), io, target.attempt);
   const bool cancelled = co_await is_cancelled();
   if (cancelled) {
     opened.failure.cause = Failure::Cause::cancelled;
-  } else if (!answered) {
-    opened.failure.text = "the server did not answer in time";
+  } else if (given_up != nullptr) {
+    opened.failure.text = given_up;
   } else if (PQstatus(handle.get()) != CONNECTION_OK) {
     const char* const said = PQerrorMessage(handle.get());
     opened.failure.state = state_in(said);
@@ -195,7 +198,7 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
     auto wire = std::make_shared<Wire>(io);
     if (PQsetnonblocking(handle.get(), 1) != 0 || PQenterPipelineMode(handle.get()) != 1 ||
         !wire->duplicate(PQsocket(handle.get()))) {
-      opened.failure.text = "the connection cannot be set up";
+      opened.failure.text = kNotSetUp;
       co_return opened;
     }
     opened.connection.reset(new Connection(std::move(handle), std::move(wire), std::move(io)));

@@ -82,8 +82,9 @@ class Connection {
   };
 
   Connection(Handle handle, std::shared_ptr<Wire> wire, asio::any_io_executor io);
-  static asio::awaitable<bool> connect(PGconn* connection, asio::any_io_executor io,
-                                       std::chrono::milliseconds limit);
+  /// Why it was given up; null: it has come to an end, good or not.
+  static asio::awaitable<const char*> connect(PGconn* connection, asio::any_io_executor io,
+                                              std::chrono::milliseconds limit);
   static void on_notice(void* self, const PGresult* notice);
   bool queue(const Commands& commands, std::vector<Step>& steps);
   asio::awaitable<bool> flush(Flight& flight, Intent intent);

@@ -109,11 +109,28 @@ void Pool::pass_on_slot() noexcept {
 
 asio::awaitable<bool> Pool::wait_turn(std::shared_ptr<Waiter> waiter, Clock::time_point deadline) {
   error_code woken;
-  waiter->timer.expires_at(deadline);
-  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  try {
+    waiter->timer.expires_at(deadline);
+    co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  } catch (const std::exception&) {
+    leave_queue(*waiter);
+    throw;
+  }
   const std::lock_guard lock(mutex_);
   if (!waiter->served) std::erase(waiters_, waiter);
   co_return waiter->served;
+}
+
+void Pool::leave_queue(Waiter& waiter) noexcept {
+  std::unique_ptr<Connection> unused;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiters_, [&waiter](const auto& queued) { return queued.get() == &waiter; });
+    if (!waiter.served) return;
+    unused = std::move(waiter.connection);
+    if (!unused) pass_on_slot();
+  }
+  if (unused) release(std::move(unused));
 }
 
 Async<Lease> Pool::acquire(Clock::time_point deadline) {

@@ -60,6 +60,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Gives the right to open a connection to who waits longest.
   void pass_on_slot() noexcept;
   asio::awaitable<bool> wait_turn(std::shared_ptr<Waiter> waiter, Clock::time_point deadline);
+  /// For one that cannot wait: what it was given meanwhile goes to the next.
+  void leave_queue(Waiter& waiter) noexcept;
   /// The right to open one must be held; it is the lease's then.
   Async<Lease> connect(Clock::time_point deadline);
   Clock::time_point next_attempt();

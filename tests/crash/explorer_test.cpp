@@ -64,7 +64,8 @@ TEST_CASE("8 an append that makes the log longer and is not synced leaves what w
   CHECK(wrong_states("json_directory", "kept", {"grow_a", "append_a"}) == 0);
 }
 
-TEST_CASE("8 a torn record that was cut off does not come back under the next one when the power goes again") {
+TEST_CASE(
+    "8 a torn record that was cut off does not come back under the next one when the power goes again") {
   Machine machine{Disk()};
   const auto place = machine.files()->open_directory("/").value();
   storage::CommitGate gate;

@@ -17,6 +17,13 @@ using namespace sessile::testing;
 namespace {
 
 std::atomic<bool> no_duplicates{false};
+std::atomic<bool> no_sockets{false};
+std::atomic<int> refused_sockets{0};
+
+bool is_socket(int descriptor) {
+  struct stat found {};
+  return ::fstat(descriptor, &found) == 0 && S_ISSOCK(found.st_mode);
+}
 
 /// Whether `descriptor` is a socket that was waited for under another number: libpq's.
 bool is_duplicate(int descriptor) {
@@ -43,6 +50,11 @@ extern "C" int epoll_ctl(int epoll, int what, int descriptor, epoll_event* event
     errno = ENOSPC;
     return -1;
   }
+  if (no_sockets && what == EPOLL_CTL_ADD && is_socket(descriptor)) {
+    ++refused_sockets;
+    errno = ENOSPC;
+    return -1;
+  }
   return real(epoll, what, descriptor, event);
 }
 
@@ -57,5 +69,18 @@ TEST_CASE("A connection that cannot be waited for leaves no descriptor behind, a
   CHECK(failed(refused).code() == Errc::unavailable);
   CHECK(failed(refused).detail() == "the connection cannot be set up");
   CHECK(open_descriptors() <= before);
+  CHECK(blocking::list(*store).value().items.empty());
+}
+
+TEST_CASE("A connection that cannot be waited for while it is made is given up, not asked again and again") {
+  const Database database;
+  const auto store = database.open("pool_size=1&retry_timeout=300ms");
+  no_sockets = true;
+  const auto refused = blocking::list(*store);
+  no_sockets = false;
+  CHECK(failed(refused).code() == Errc::unavailable);
+  CHECK(failed(refused).detail() == "the connection cannot be set up");
+  CHECK(refused_sockets > 0);
+  CHECK(refused_sockets < 40);
   CHECK(blocking::list(*store).value().items.empty());
 }
