@@ -36,10 +36,10 @@ class StoreCore;
 ///   `throw_if_cancelled(false)`. To save on the way out: `co_await
 ///   asio::this_coro::reset_cancellation_state(asio::disable_cancellation());` first. The caller's own
 ///   cancellation state is left as it was.
-/// - Errors: always in the Result, bad_alloc (`unavailable`) included; nothing is thrown. Beside those named
-/// below
-///   every operation may answer invalid_argument, cancelled, timed_out, closed, unavailable, unsupported and
-///   io.
+/// - Errors: always in the Result, bad_alloc (`unavailable`) included; nothing is thrown, but bad_alloc where
+///   there is no memory for the coroutine itself, out of the call or the co_await: then nothing happened.
+///   Beside those named below every operation may answer invalid_argument, cancelled, timed_out, closed,
+///   unavailable, unsupported and io.
 /// - Thread safety: all members but the destructor may be called from several threads at once.
 /// - A store must not be used in a child process after fork without exec.
 class SessionStore : public std::enable_shared_from_this<SessionStore> {
