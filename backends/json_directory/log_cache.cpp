@@ -55,26 +55,42 @@ std::unique_ptr<KnownLog> LogCache::take(const storage::Directory& sessions, con
 
 void LogCache::put(const storage::Directory& sessions, const std::string& log,
                    std::unique_ptr<KnownLog> known) {
-  insert(Key{sessions.identity(), log}, std::move(known), false);
+  insert(Key{sessions.identity(), log}, std::move(known), Terms::always);
 }
 
 void LogCache::offer(const storage::Directory& sessions, const std::string& log,
                      std::unique_ptr<KnownLog> known) {
-  insert(Key{sessions.identity(), log}, std::move(known), true);
+  insert(Key{sessions.identity(), log}, std::move(known), Terms::if_newer);
 }
 
-void LogCache::insert(Key key, std::unique_ptr<KnownLog> known, bool only_if_newer) {
+void LogCache::offer_if_room(const storage::Directory& sessions, const std::string& log,
+                             std::unique_ptr<KnownLog> known) {
+  insert(Key{sessions.identity(), log}, std::move(known), Terms::if_newer_and_room);
+}
+
+bool LogCache::has_room(std::uint64_t cost, const Entry* old) const noexcept {
+  const std::uint64_t freed = old ? old->cost : 0;
+  return entries_.size() + (old ? 0 : 1) <= kMostEntries && cost_ - freed + cost <= kMostBytes;
+}
+
+void LogCache::insert(Key key, std::unique_ptr<KnownLog> known, Terms terms) {
   if (known->content.more.size() > kMostAdded || known->cost() > kLargestBytes) {
     known->content = KnownContent();
     known->loaded.reset();
   }
   std::vector<std::unique_ptr<KnownLog>> dropped;  // destroyed when the mutex is free again
   const std::scoped_lock lock(mutex_);
-  if (const auto old = entries_.find(key); old != entries_.end()) {
+  const auto old = entries_.find(key);
+  const Entry* const replaced = old == entries_.end() ? nullptr : &old->second;
+  if (terms == Terms::if_newer_and_room && !has_room(known->cost(), replaced)) {
+    dropped.push_back(std::move(known));
+    return;
+  }
+  if (replaced) {
     const auto& mark = old->second.known->mark;
     const bool same_file = mark.identity == known->mark.identity && mark.born == known->mark.born;
     const bool as_much = old->second.known->loaded.has_value() || mark.seq > known->mark.seq;
-    if (only_if_newer && same_file && mark.seq >= known->mark.seq && as_much) {
+    if (terms != Terms::always && same_file && mark.seq >= known->mark.seq && as_much) {
       dropped.push_back(std::move(known));
       return;
     }

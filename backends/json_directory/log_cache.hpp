@@ -68,6 +68,9 @@ class LogCache {
   void put(const storage::Directory& sessions, const std::string& log, std::unique_ptr<KnownLog> known);
   /// For a reader: is passed over when as much is known of the log already, or more.
   void offer(const storage::Directory& sessions, const std::string& log, std::unique_ptr<KnownLog> known);
+  /// The same for one who reads many: passed over too when others would have to go for it.
+  void offer_if_room(const storage::Directory& sessions, const std::string& log,
+                     std::unique_ptr<KnownLog> known);
   /// The session that was loaded last.
   std::optional<LoadedSession> loaded(const storage::Directory& sessions, const std::string& log);
 
@@ -90,7 +93,11 @@ class LogCache {
   };
   using Map = std::unordered_map<Key, Entry, Hash>;
 
-  void insert(Key key, std::unique_ptr<KnownLog> known, bool only_if_newer);
+  enum class Terms { always, if_newer, if_newer_and_room };
+
+  void insert(Key key, std::unique_ptr<KnownLog> known, Terms terms);
+  /// Whether something of that cost fits, in the place of `old` where that is given, without others going.
+  bool has_room(std::uint64_t cost, const Entry* old) const noexcept;
   std::unique_ptr<KnownLog> extract(Map::iterator entry);
 
   std::mutex mutex_;

@@ -277,20 +277,26 @@ Result<SessionPtr> unchanged(AppendLog& log, const std::optional<LoadedSession>&
   return *same ? known->session : SessionPtr();
 }
 
+/// Whether other sessions may be forgotten for the one that is read.
+enum class Remember { always, if_room };
+
 Result<SessionPtr> parse_session(AppendLog& log, storage::Directory& sessions, LogCache& cache,
-                                 const SessionId& id, const Limits& limits) {
+                                 const SessionId& id, const Limits& limits, Remember remember) {
   auto read = read_bytes(log, sessions, id, limits);
   if (!read) return read.error();
   auto session = std::make_shared<const Session>(std::move(read->replayed.stored.session));
   auto known = known_log(log, std::move(*read), session, limits);
-  if (known) cache.offer(sessions, log_name(id), std::move(known));
+  if (known && remember == Remember::always) {
+    cache.offer(sessions, log_name(id), std::move(known));
+  } else if (known) {
+    cache.offer_if_room(sessions, log_name(id), std::move(known));
+  }
   return SessionPtr(std::move(session));
 }
 
-}  // namespace
-
-Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, const SessionId& id,
-                                const Limits& limits, std::optional<std::uint64_t> last_messages) {
+Result<SessionPtr> read_and_remember(storage::Directory& sessions, LogCache& cache, const SessionId& id,
+                                     const Limits& limits, std::optional<std::uint64_t> last_messages,
+                                     Remember remember) {
   const std::string name = log_name(id);
   auto log = AppendLog::open_to_read(sessions, name);
   if (!log) return log.error();
@@ -299,7 +305,19 @@ Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, c
   if (last_messages) {
     if (auto part = read_in_part(*log, id, limits, *last_messages)) return part;
   }
-  return parse_session(*log, sessions, cache, id, limits);
+  return parse_session(*log, sessions, cache, id, limits, remember);
+}
+
+}  // namespace
+
+Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, const SessionId& id,
+                                const Limits& limits, std::optional<std::uint64_t> last_messages) {
+  return read_and_remember(sessions, cache, id, limits, last_messages, Remember::always);
+}
+
+Result<SessionPtr> read_one_of_many(storage::Directory& sessions, LogCache& cache, const SessionId& id,
+                                    const Limits& limits) {
+  return read_and_remember(sessions, cache, id, limits, std::nullopt, Remember::if_room);
 }
 
 SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, const SessionId& id,
@@ -314,7 +332,7 @@ SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, c
   }
   const auto size = log->size();
   if (!size || *size > kParsedAtOnce) return nullptr;
-  auto session = parse_session(*log, sessions, cache, id, limits);
+  auto session = parse_session(*log, sessions, cache, id, limits, Remember::always);
   return session ? *session : nullptr;
 }
 

@@ -61,6 +61,11 @@ Result<SessionPtr> read_session(storage::Directory& sessions, LogCache& cache, c
                                 const Limits& limits,
                                 std::optional<std::uint64_t> last_messages = std::nullopt);
 
+/// The whole session, for one who reads many: as read_session, but what others want to have remembered does
+/// not go for it.
+Result<SessionPtr> read_one_of_many(storage::Directory& sessions, LogCache& cache, const SessionId& id,
+                                    const Limits& limits);
+
 /// The whole session where that takes neither waiting for the device nor long work: else null, and whoever
 /// may block asks read_session, also for what went wrong.
 SessionPtr read_session_at_once(storage::Directory& sessions, LogCache& cache, const SessionId& id,

@@ -1,11 +1,11 @@
 #include "store.hpp"
 
 #include "factory.hpp"
+#include "gathering.hpp"
 #include "storage/lock_url.hpp"
 
 #include <sessile/json_directory.hpp>
 
-#include <map>
 #include <utility>
 
 namespace sessile::json_directory {
@@ -110,12 +110,12 @@ Result<Seen> JsonDirectoryStore::look(const ListQuery& query) {
   if (!*place) return seen;
   auto names = query.agent() ? (*place)->indexed(*query.agent()) : (*place)->logs();
   if (!names) return names.error();
-  for (const std::string& name : *names) {
-    const auto summary = read_summary(*(*place)->sessions, name + std::string(kLogExtension), limits());
-    if (!summary && summary.error().code() == Errc::corrupt) {
-      seen.suspects.push_back(name);
+  const auto summaries = read_summaries(**place, *names, limits());
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    if (!summaries[i] && summaries[i].error().code() == Errc::corrupt) {
+      seen.suspects.push_back((*names)[i]);
     } else {
-      note(seen, name, summary, query);
+      note(seen, (*names)[i], summaries[i], query);
     }
   }
   return seen;
@@ -167,35 +167,7 @@ Result<std::optional<AgentSessions>> JsonDirectoryStore::gather(const ListQuery&
   auto place = layout_.open_to_read();
   if (!place) return place.error();
   if (!*place) return std::optional<AgentSessions>(AgentSessions());
-  auto names = (*place)->indexed(*query.agent());
-  if (!names) return names.error();
-  // All of them are on the page: no summary need be read to know which.
-  if (!query.cursor().empty() || names->size() > query.limit()) return std::optional<AgentSessions>();
-  std::map<SessionId, SessionPtr> sessions;
-  std::vector<SessionSummary> summaries;
-  std::uint64_t bytes = 0;
-  for (const std::string& name : *names) {
-    const auto id = id_of_file_name(name);
-    if (!id || bytes >= query.byte_budget()) return std::optional<AgentSessions>();
-    auto session = read_session(*(*place)->sessions, *(*place)->cache, SessionId(*id), limits());
-    if (!session) {
-      if (session.error().code() == Errc::not_found) continue;
-      return std::optional<AgentSessions>();
-    }
-    // An index entry whose log names another agent is left over from a move.
-    if ((*session)->agent_id != *query.agent()) continue;
-    bytes += (*session)->stored_bytes;
-    summaries.push_back(summarize(**session));
-    sessions.emplace((*session)->id, std::move(*session));
-  }
-  if (bytes >= query.byte_budget()) return std::optional<AgentSessions>();
-  auto page = make_page(std::move(summaries), {}, query);
-  if (!page) return page.error();
-  AgentSessions found;
-  found.next = std::move(page->next);
-  for (const SessionSummary& summary : page->items)
-    found.items.push_back(std::move(sessions.at(summary.id)));
-  return std::optional<AgentSessions>(std::move(found));
+  return gather_sessions(**place, query, limits());
 }
 
 Async<AgentSessions> JsonDirectoryStore::do_list_for_agent(AgentId agent, ListQuery query) {
