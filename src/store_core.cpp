@@ -2,11 +2,6 @@
 
 #include "storage/io_pool.hpp"
 
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 namespace sessile::detail {
 
 StoreCore::StoreCore(OpenOptions options_, Capabilities capabilities_)
@@ -55,22 +50,8 @@ asio::awaitable<void> StoreCore::closed() {
 }
 
 asio::awaitable<void> StoreCore::wait(Waiters StoreCore::*list, bool (StoreCore::*ready)() const) {
-  return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [this, list, ready](auto handler) {
-        auto home = asio::get_associated_executor(handler, executor);
-        auto resume = [handler = std::move(handler)]() mutable { std::move(handler)(); };
-        using Way = storage::WayHome<decltype(home), decltype(resume)>;
-        auto wake = [way = std::make_shared<Way>(std::move(home), std::move(resume))] { way->go(); };
-        {
-          const std::lock_guard lock(mutex_);
-          if (!(this->*ready)()) {
-            (this->*list).push_back(std::move(wake));
-            return;
-          }
-        }
-        wake();
-      },
-      asio::use_awaitable);
+  auto is_ready = [this, ready] { return (this->*ready)(); };
+  return storage::wait_in(this->*list, mutex_, std::move(is_ready), executor);
 }
 
 }  // namespace sessile::detail

@@ -1,11 +1,11 @@
 // What every SessionStore has behind its interface: options, and the count of running operations.
 #pragma once
 
+#include "storage/waiters.hpp"
+
 #include <sessile/store.hpp>
 
-#include <functional>
 #include <mutex>
-#include <vector>
 
 namespace sessile::detail {
 
@@ -47,7 +47,7 @@ class StoreCore {
   asio::awaitable<void> closed();
 
  private:
-  using Waiters = std::vector<std::function<void()>>;
+  using Waiters = storage::Waiters;
   void leave();
   asio::awaitable<void> wait(Waiters StoreCore::*list, bool (StoreCore::*ready)() const);
   bool is_drained() const { return running_ == 0; }

@@ -134,13 +134,23 @@ Result<void> Place::sync_sessions() const {
 }
 
 Layout::Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing,
-               std::uint64_t small_log_bytes)
+               CompactionSettings compaction)
     : files_(std::move(files)),
       root_(std::move(root)),
       missing_(missing),
-      small_log_bytes_(small_log_bytes),
+      compaction_(std::move(compaction)),
       cache_(files_ == storage::real_file_system() ? LogCache::of_the_process()
-                                                   : std::make_shared<LogCache>()) {}
+                                                   : std::make_shared<LogCache>()),
+      compactions_(files_ == storage::real_file_system() ? CompactionRegister::of_the_process()
+                                                         : std::make_shared<CompactionRegister>()) {}
+
+std::shared_ptr<Place> Layout::new_place() const {
+  auto place = std::make_shared<Place>();
+  place->cache = cache_;
+  place->compactions = compactions_;
+  place->compaction = compaction_;
+  return place;
+}
 
 Result<std::shared_ptr<Directory>> Layout::open_root(bool make) {
   auto root = files_->open_directory(root_);
@@ -199,9 +209,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_read() {
   if (!root) return root.error();
   if (!*root) return std::shared_ptr<const Place>();
   if (auto known = check_marker(**root, false); !known) return known.error();
-  auto place = std::make_shared<Place>();
-  place->cache = cache_;
-  place->small_log_bytes = small_log_bytes_;
+  auto place = new_place();
   auto sessions = open_existing(**root, "sessions");
   if (!sessions) return sessions.error();
   if (!*sessions) return std::shared_ptr<const Place>();
@@ -226,9 +234,7 @@ Result<std::shared_ptr<const Place>> Layout::open_to_write() {
   if (!root) return root.error();
   // The marker comes first: what it marks is never without it.
   if (auto known = check_marker(**root, true); !known) return known.error();
-  auto place = std::make_shared<Place>();
-  place->cache = cache_;
-  place->small_log_bytes = small_log_bytes_;
+  auto place = new_place();
   auto locks = open_or_make(**root, "locks");
   if (!locks) return locks.error();
   auto agents = open_or_make(**root, "agents");

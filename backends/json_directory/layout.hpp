@@ -1,6 +1,8 @@
 // The directories of a store and the names in them.
 #pragma once
 
+#include "compaction_register.hpp"
+#include "compaction_settings.hpp"
 #include "log_cache.hpp"
 #include "storage/file_system.hpp"
 
@@ -19,8 +21,6 @@
 namespace sessile::json_directory {
 
 inline constexpr std::string_view kLogExtension = ".jsonl";
-/// A log up to this size is not worth being replaced by one snapshot.
-inline constexpr std::uint64_t kSmallLogBytes = std::uint64_t{512} << 10;
 
 /// `{name}.jsonl`: the file name of a session's log.
 std::string log_name(const SessionId& id);
@@ -36,7 +36,8 @@ class Place {
   std::shared_ptr<storage::Directory> locks;   ///< null: opened to read, and there is none to open
   std::shared_ptr<storage::Directory> agents;  ///< null: opened to read, and there is none
   std::shared_ptr<LogCache> cache;
-  std::uint64_t small_log_bytes = kSmallLogBytes;
+  std::shared_ptr<CompactionRegister> compactions;
+  CompactionSettings compaction;
 
   /// Makes the index entry of `name` under `agent`, and with Durability::power makes it durable. Repeatable.
   Result<void> add_to_index(const AgentId& agent, const std::string& name, Durability durability) const;
@@ -61,7 +62,7 @@ class Place {
 class Layout {
  public:
   Layout(std::shared_ptr<storage::FileSystem> files, std::filesystem::path root, MissingPlace missing,
-         std::uint64_t small_log_bytes = kSmallLogBytes);
+         CompactionSettings compaction = CompactionSettings());
 
   /// Null when there is nothing yet. Errors: unavailable when the place is missing and may not be;
   /// unsupported when it is another engine's, or of a newer format; corrupt when its sessile.json cannot be
@@ -80,6 +81,8 @@ class Layout {
   std::shared_ptr<const Place> opened_to_read();
 
  private:
+  /// A place without directories yet.
+  std::shared_ptr<Place> new_place() const;
   Result<std::shared_ptr<storage::Directory>> open_root(bool make);
   void opened(std::shared_ptr<const Place> readable, std::shared_ptr<const Place> writable);
   Result<void> check_marker(storage::Directory& root, bool make);
@@ -87,8 +90,9 @@ class Layout {
   const std::shared_ptr<storage::FileSystem> files_;
   const std::filesystem::path root_;
   const MissingPlace missing_;
-  const std::uint64_t small_log_bytes_;
+  const CompactionSettings compaction_;
   const std::shared_ptr<LogCache> cache_;
+  const std::shared_ptr<CompactionRegister> compactions_;
   std::mutex opening_;                     // held while directories are opened; taken before mutex_
   std::mutex mutex_;                       // never held over what may block
   std::shared_ptr<const Place> readable_;  // protected by mutex_

@@ -38,7 +38,7 @@ class RecordHead {
   std::string fingerprint;
 };
 
-/// The largest log that is read: sessions within the limits never have a larger one, see kLogToLiveRatio.
+/// The largest log that is read: sessions within the limits never have a larger one, see CompactionSettings.
 std::uint64_t log_bytes_limit(const Limits& limits) noexcept;
 
 /// The members of a record, for AppendLog. Precondition: all that is given was measured, and `head` is

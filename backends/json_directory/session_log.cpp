@@ -74,6 +74,7 @@ Result<void> SessionWriter::find_end() {
     if (*tail) {
       tail_ = std::move(**tail);
       known_ = std::move(known);
+      recognised_ = true;
       return success();
     }
   }

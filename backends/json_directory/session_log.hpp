@@ -42,6 +42,10 @@ class SessionWriter {
   /// Makes what is stored durable. A session that is gone is durably so.
   Result<void> settle();
 
+  const SessionId& id() const noexcept { return id_; }
+  /// Of the log that the operation wrote a record to, when it is to be compacted now, beside its writers.
+  const std::optional<storage::LogMark>& leaves_due() const noexcept { return leaves_due_; }
+
  private:
   class Keeping;
 
@@ -85,7 +89,12 @@ class SessionWriter {
   void reopen() noexcept;
   Result<std::string> title_after(const std::vector<Message>& messages);
   RecordHead next_head(RecordType type, SessionSummary summary, Durability durability) const;
+  /// True when the log must be replaced instead of written to.
   bool must_be_replaced(std::uint64_t more_bytes, std::uint64_t live_bytes) const;
+  /// True when a log that is due may grow on for now, being one that is compacted beside its writers.
+  bool may_wait(std::uint64_t bytes, std::uint64_t live_bytes) const;
+  /// True when this writer is to have it compacted.
+  bool is_due() const noexcept;
   StoredState stored_state() const;
   const TailState& state() const noexcept { return known_->state; }
 
@@ -98,7 +107,9 @@ class SessionWriter {
   std::optional<storage::AppendLog> log_;
   storage::LogTail tail_;
   std::unique_ptr<KnownLog> known_;  // set while log_ is
-  bool poisoned_ = false;            // the log must be replaced before it is written to
+  bool recognised_ = false;          // the log is as this process left it, or read it
+  std::optional<storage::LogMark> leaves_due_;
+  bool poisoned_ = false;  // the log must be replaced before it is written to
   /// A write has begun, and what is known does not tell yet how it ended. Whatever writes sets it first, and
   /// clears it last, when nothing can be thrown any more: what is in the cache is believed.
   bool uncertain_ = false;

@@ -11,10 +11,11 @@ using storage::CommitGate;
 
 namespace {
 
-/// A log is rewritten, with what is written at the time, when it would be larger than Place::small_log_bytes
-/// and than so many times its session. So in the long run a rewrite of n bytes follows on at least 2 n bytes
-/// of records.
-constexpr std::uint64_t kLogToLiveRatio = 3;
+/// A log that is compacted beside its writers may meanwhile grow to so many times what makes it due, and
+/// stays so large when that was in vain: what was written then is paid for before the write replaces it.
+constexpr std::uint64_t kMostOverdue = 2;
+/// But not to where it could not be read any more, its padding included.
+constexpr std::uint64_t kLeftOfLimit = std::uint64_t{2} << 20;
 /// A larger snapshot goes to a new file: it takes no longer, and the log's end stays quick to read.
 constexpr std::uint64_t kLargestAppended = std::uint64_t{1} << 20;
 /// What an append's record takes beside its messages, about.
@@ -84,7 +85,7 @@ Result<void> SessionWriter::write_snapshot(const Session& next, RecordHead head,
   const std::uint64_t bytes = head.summary.stored_bytes;
   if (bytes > kLargestAppended || must_be_replaced(bytes, bytes)) {
     // A session that is saved as a whole again and again gets its room at once.
-    const std::uint64_t small = place_.small_log_bytes;
+    const std::uint64_t small = place_.compaction.small_log_bytes;
     const std::uint64_t room = tail_.end <= small ? std::min(tail_.size, small) : 0;
     return replace(next, std::move(head), *known_->appends, room, gate);
   }
@@ -159,12 +160,28 @@ Result<void> SessionWriter::add_record(const RecordHead& head, std::string_view 
   if (head.type == RecordType::snapshot) state.from = at;
   if (head.type == RecordType::snapshot || !head.key.empty()) state.keyed = at;
   known_->loaded.reset();
+  if (is_due()) leaves_due_ = known_->mark;
   return success();
 }
 
 bool SessionWriter::must_be_replaced(std::uint64_t more_bytes, std::uint64_t live_bytes) const {
   const std::uint64_t bytes = tail_.end + more_bytes;
-  return bytes > std::max(place_.small_log_bytes, kLogToLiveRatio * live_bytes) || poisoned_;
+  if (poisoned_) return true;
+  return bytes > place_.compaction.bound(live_bytes) && !may_wait(bytes, live_bytes);
+}
+
+bool SessionWriter::may_wait(std::uint64_t bytes, std::uint64_t live_bytes) const {
+  return live_bytes > place_.compaction.small_session_bytes &&
+         bytes <= kMostOverdue * place_.compaction.bound(live_bytes) &&
+         bytes + kLeftOfLimit <= log_bytes_limit(limits_);
+}
+
+/// Not by who finds that others write to the log as well: they would overtake it, and would have it compacted
+/// too, each of them in vain.
+bool SessionWriter::is_due() const noexcept {
+  const std::uint64_t live = state().summary.stored_bytes;
+  return recognised_ && live > place_.compaction.small_session_bytes &&
+         tail_.end > place_.compaction.bound(live);
 }
 
 Result<void> SessionWriter::replace(const Session& next, RecordHead head, const AppendMemory& appends,

@@ -41,11 +41,11 @@ std::optional<Durability> left_by(const Result<T>& outcome, Durability asked) {
 
 JsonDirectoryStore::JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files,
                                        std::filesystem::path directory, LockOptions lock, OpenOptions options,
-                                       Capabilities capabilities, std::uint64_t small_log_bytes)
+                                       Capabilities capabilities, CompactionSettings compaction)
     : SessionStore(options, std::move(capabilities)),
       lock_(lock.observer(options.lock_observer())),
       stamper_(options.clock()),
-      layout_(std::move(files), std::move(directory), options.missing_place(), small_log_bytes) {}
+      layout_(std::move(files), std::move(directory), options.missing_place(), std::move(compaction)) {}
 
 Async<JsonDirectoryStore::PlacePtr> JsonDirectoryStore::writable_place() {
   if (auto open = layout_.opened_to_write()) co_return open;
@@ -74,7 +74,7 @@ Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions optio
   SessionWriter writer(**place, session->id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.save(session, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
-  wrote(session->id, left_by(written, *options.durability()));
+  wrote(*place, writer, written, *options.durability());
   co_return written;
 }
 
@@ -186,7 +186,7 @@ Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {
   SessionWriter writer(**place, id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.remove(options, gate); };
   auto removed = co_await lock.run_locked<void>(lock.deadline(options.timeout()), std::move(job));
-  wrote(id, left_by(removed, *options.durability()));
+  wrote(*place, writer, removed, *options.durability());
   co_return removed;
 }
 
@@ -211,7 +211,7 @@ Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation,
     return stored;
   };
   auto stored = co_await run_on(get_executor(), std::move(finish));
-  wrote(id, left_by(stored, *options.durability()));
+  wrote(*place, writer, stored, *options.durability());
   co_return stored;
 }
 
@@ -225,14 +225,18 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
   const auto added = std::make_shared<const std::vector<Message>>(std::move(messages));
   auto job = [&](CommitGate& gate) { return writer.append(added, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
-  wrote(id, left_by(written, *options.durability()));
+  wrote(*place, writer, written, *options.durability());
   co_return written;
 }
 
-void JsonDirectoryStore::wrote(const SessionId& id, std::optional<Durability> durability) {
+template <class T>
+void JsonDirectoryStore::wrote(const PlacePtr& place, const SessionWriter& writer, const Result<T>& outcome,
+                               Durability asked) {
+  if (writer.leaves_due()) compactions_->start(place, writer.id(), *writer.leaves_due(), lock_, limits());
+  const auto durability = left_by(outcome, asked);
   if (!durability || *durability == Durability::power) return;
   const std::scoped_lock lock(mutex_);
-  unsettled_[id] = ++weak_writes_;
+  unsettled_[writer.id()] = ++weak_writes_;
 }
 
 JsonDirectoryStore::Unsettled JsonDirectoryStore::unsettled() {
@@ -260,13 +264,18 @@ Async<void> JsonDirectoryStore::do_flush() {
   co_return success();
 }
 
+Async<void> JsonDirectoryStore::do_close() {
+  co_await compactions_->ended();
+  co_return success();
+}
+
 }  // namespace sessile::json_directory
 
 namespace sessile {
 
 Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
     std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory, LockOptions lock,
-    OpenOptions options, std::optional<std::uint64_t> small_log_bytes) {
+    OpenOptions options, json_directory::CompactionSettings compaction) {
   if (directory.empty()) {
     return Error(Errc::invalid_argument, "the store's directory has no name").with_backend("json_directory");
   }
@@ -282,7 +291,7 @@ Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
   capabilities.limits = options.limits();
   return std::shared_ptr<SessionStore>(std::make_shared<json_directory::JsonDirectoryStore>(
       std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities),
-      small_log_bytes.value_or(json_directory::kSmallLogBytes)));
+      std::move(compaction)));
 }
 
 Result<std::shared_ptr<SessionStore>> make_json_directory_store(std::filesystem::path directory,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "compaction.hpp"
 #include "layout.hpp"
 #include "session_log.hpp"
 #include "storage/advisory_lock.hpp"
@@ -29,7 +30,7 @@ class JsonDirectoryStore final : public SessionStore {
  public:
   JsonDirectoryStore(std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory,
                      LockOptions lock, OpenOptions options, Capabilities capabilities,
-                     std::uint64_t small_log_bytes);
+                     CompactionSettings compaction);
 
  private:
   using PlacePtr = std::shared_ptr<const Place>;
@@ -46,6 +47,7 @@ class JsonDirectoryStore final : public SessionStore {
   Async<AgentSessions> do_list_for_agent(AgentId agent, ListQuery query) override;
   Async<void> do_flush() override;
   Async<VerifyReport> do_verify(VerifyOptions options) override;
+  Async<void> do_close() override;
 
   /// The opened directories, made when missing.
   Async<PlacePtr> writable_place();
@@ -61,8 +63,9 @@ class JsonDirectoryStore final : public SessionStore {
   Async<void> look_again(Seen& seen, const ListQuery& query);
   /// The same for a store that may take no locks.
   Result<void> look_again_unlocked(Seen& seen, const ListQuery& query);
-  /// Notes what flush has to make durable.
-  void wrote(const SessionId& id, std::optional<Durability> durability);
+  /// Takes note of a write: of what flush has to make durable, and of a log that is due for compaction.
+  template <class T>
+  void wrote(const PlacePtr& place, const SessionWriter& writer, const Result<T>& outcome, Durability asked);
   Unsettled unsettled();
   /// `write` and all before it are durable: a later one is not taken off the list.
   void settled(const SessionId& id, std::uint64_t write);
@@ -72,6 +75,7 @@ class JsonDirectoryStore final : public SessionStore {
   const LockOptions lock_;
   const Stamper stamper_;
   Layout layout_;
+  const std::shared_ptr<AsideCompactions> compactions_ = std::make_shared<AsideCompactions>();
   std::mutex mutex_;
   // Protected by mutex_:
   Unsettled

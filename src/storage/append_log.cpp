@@ -401,21 +401,44 @@ Error AppendLog::poison(boost::system::error_code cause, std::string_view what) 
   return Error(Errc::indeterminate, what).with_path((directory_->path() / name_).native()).with_cause(cause);
 }
 
-Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                          std::string_view members, std::uint64_t room, Durability durability,
-                          CommitGate& gate) {
+PreparedLog::PreparedLog(Directory& directory, std::string name, LogTail tail, std::uint32_t checksum,
+                         PreparedFile file)
+    : directory_(&directory),
+      name_(std::move(name)),
+      tail_(std::move(tail)),
+      checksum_(checksum),
+      file_(std::move(file)) {}
+
+Result<PreparedLog> prepare_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                                std::string_view members, std::uint64_t room, Durability durability,
+                                const CommitGate& gate) {
   std::string content = frame_record(seq, members);
   LogTail tail;
   tail.seq = seq;
   tail.end = content.size();
   tail.ending = checksum_of_ending(content);
+  const std::uint32_t sum = checksum(content);
   content.resize(round_up_to_block(std::max<std::uint64_t>(content.size(), room)), '\n');
   tail.size = content.size();
-  auto replaced = replace_file(directory, name, content, durability, gate);
+  auto file = prepare_file(directory, name, content, durability, gate);
+  if (!file) return file.error();
+  return PreparedLog(directory, name, std::move(tail), sum, std::move(*file));
+}
+
+Result<LogTail> PreparedLog::put_in_place(CommitGate& gate) {
+  auto replaced = file_.put_in_place(gate);
   // indeterminate: the new file is in place, and it was synced.
-  if (replaced || replaced.error().code() == Errc::indeterminate) clear_poison(directory, name);
+  if (replaced || replaced.error().code() == Errc::indeterminate) clear_poison(*directory_, name_);
   if (!replaced) return replaced.error();
-  return tail;
+  return std::move(tail_);
+}
+
+Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                          std::string_view members, std::uint64_t room, Durability durability,
+                          CommitGate& gate) {
+  auto prepared = prepare_log(directory, name, seq, members, room, durability, gate);
+  if (!prepared) return prepared.error();
+  return prepared->put_in_place(gate);
 }
 
 Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,

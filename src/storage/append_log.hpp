@@ -4,6 +4,7 @@
 #include "storage/file_system.hpp"
 #include "storage/io_pool.hpp"
 #include "storage/log_record.hpp"
+#include "storage/replace_file.hpp"
 
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
@@ -155,6 +156,32 @@ Result<void> replace_log(Directory& directory, const std::string& name, std::uin
 Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
                           std::string_view members, std::uint64_t room, Durability durability,
                           CommitGate& gate);
+
+/// The first half of renew_log, done: a new log beside the old one. As PreparedFile.
+class PreparedLog {
+ public:
+  /// The second half, at most once; returns the new log's tail. Precondition: as open_to_write.
+  Result<LogTail> put_in_place(CommitGate& gate);
+  /// Of the record, its newline included.
+  std::uint32_t checksum() const noexcept { return checksum_; }
+
+ private:
+  friend Result<PreparedLog> prepare_log(Directory&, const std::string&, std::uint64_t, std::string_view,
+                                         std::uint64_t, Durability, const CommitGate&);
+  PreparedLog(Directory& directory, std::string name, LogTail tail, std::uint32_t checksum,
+              PreparedFile file);
+
+  Directory* directory_;
+  std::string name_;
+  LogTail tail_;
+  std::uint32_t checksum_;
+  PreparedFile file_;
+};
+
+/// Precondition: none of locks; what is prepared is to be put in place only where the log is still the same.
+Result<PreparedLog> prepare_log(Directory& directory, const std::string& name, std::uint64_t seq,
+                                std::string_view members, std::uint64_t room, Durability durability,
+                                const CommitGate& gate);
 
 /// Cuts the log at `end`, behind its last whole record, and syncs it. Precondition: as open_to_write. Errors:
 /// io.

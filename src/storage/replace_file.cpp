@@ -38,6 +38,8 @@ std::string temporary_name(std::string_view name) {
   return temporary.append(hexadecimal(next.fetch_add(1)));
 }
 
+}  // namespace
+
 /// Unlinks a temporary file unless it was renamed.
 class Temporary {
  public:
@@ -66,6 +68,8 @@ class Temporary {
   std::unique_ptr<File> file_;
   bool renamed_ = false;
 };
+
+namespace {
 
 SysResult<std::unique_ptr<Temporary>> make_temporary(Directory& directory, std::string_view name) {
   for (int attempt = 1;; ++attempt) {
@@ -152,8 +156,18 @@ Error system_error(boost::system::error_code cause, std::string_view what, const
   return Error(kind_of(cause), what).with_path((directory.path() / name).string()).with_cause(cause);
 }
 
-Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
-                          Durability durability, CommitGate& gate) {
+PreparedFile::PreparedFile(Directory& directory, std::string name, Durability durability,
+                           std::unique_ptr<Temporary> temporary) noexcept
+    : directory_(&directory),
+      name_(std::move(name)),
+      durability_(durability),
+      temporary_(std::move(temporary)) {}
+PreparedFile::PreparedFile(PreparedFile&&) noexcept = default;
+PreparedFile& PreparedFile::operator=(PreparedFile&&) noexcept = default;
+PreparedFile::~PreparedFile() = default;
+
+Result<PreparedFile> prepare_file(Directory& directory, const std::string& name, std::string_view content,
+                                  Durability durability, const CommitGate& gate) {
   if (gate.cancelled()) return cancelled_error();
   auto made = make_temporary(directory, name);
   if (!made) return write_error(made.error(), "cannot make a temporary file", directory, name);
@@ -171,6 +185,14 @@ Result<void> replace_file(Directory& directory, const std::string& name, std::st
   if (auto closed = temporary.file().close(); !closed) {
     return write_error(closed.error(), "cannot close the temporary file", directory, name);
   }
+  return PreparedFile(directory, name, durability, std::move(*made));
+}
+
+Result<void> PreparedFile::put_in_place(CommitGate& gate) {
+  Directory& directory = *directory_;
+  const std::string& name = name_;
+  Temporary& temporary = *temporary_;
+  const bool power = durability_ == Durability::power;
   if (!gate.try_commit()) return cancelled_error();
   if (auto renamed = temporary.rename(name); !renamed) {
     return write_error(renamed.error(), "cannot put the new file in place", directory, name);
@@ -179,6 +201,13 @@ Result<void> replace_file(Directory& directory, const std::string& name, std::st
   return sync_directory(directory, name,
                         "the new file is in place, but its directory could not be synced: a loss of power "
                         "may bring the old one back");
+}
+
+Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
+                          Durability durability, CommitGate& gate) {
+  auto prepared = prepare_file(directory, name, content, durability, gate);
+  if (!prepared) return prepared.error();
+  return prepared->put_in_place(gate);
 }
 
 Result<std::string> read_file(Directory& directory, const std::string& name, std::uint64_t limit) {

@@ -7,6 +7,7 @@
 #include <sessile/options.hpp>
 #include <sessile/result.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,36 @@ namespace sessile::storage {
 /// though the data is lost.
 Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
                           Durability durability, CommitGate& gate);
+
+class Temporary;
+
+/// The first half of replace_file, done: the new content in its temporary file, which is removed with this
+/// unless it was put in place. Movable. The directory must outlive it.
+class PreparedFile {
+ public:
+  PreparedFile(PreparedFile&&) noexcept;
+  PreparedFile& operator=(PreparedFile&&) noexcept;
+  ~PreparedFile();
+
+  /// The second half, at most once. Errors: as replace_file.
+  Result<void> put_in_place(CommitGate& gate);
+
+ private:
+  friend Result<PreparedFile> prepare_file(Directory&, const std::string&, std::string_view, Durability,
+                                           const CommitGate&);
+  PreparedFile(Directory& directory, std::string name, Durability durability,
+               std::unique_ptr<Temporary> temporary) noexcept;
+
+  Directory* directory_;
+  std::string name_;
+  Durability durability_;
+  std::unique_ptr<Temporary> temporary_;
+};
+
+/// Writes and syncs the temporary file for `name`, for whoever must not hold a lock meanwhile. Errors: as
+/// replace_file.
+Result<PreparedFile> prepare_file(Directory& directory, const std::string& name, std::string_view content,
+                                  Durability durability, const CommitGate& gate);
 
 /// Reads all of `name` through one descriptor. Errors: not_found, too_large when it holds more than `limit`
 /// bytes, io.
@@ -51,7 +82,8 @@ bool is_temporary_of(std::string_view entry, std::string_view name) noexcept;
 std::optional<std::string> name_of_temporary(std::string_view entry);
 
 /// Removes the temporary files that dead writers left for `name`. Precondition: the caller holds the lock of
-/// `name`, so that no live writer has one.
+/// `name`, so that no live writer has one; that of a PreparedFile made without the lock goes too, and cannot
+/// be put in place any more.
 void sweep_temporaries(Directory& directory, std::string_view name);
 
 /// An Error for a failed system call on `name` in `directory`: not_found for ENOENT, else as replace_file.

@@ -142,7 +142,7 @@ class SessionPlace {
 
   SessionPlace(json_directory::Place& opened, SessionId name) : place(opened), id(std::move(name)) {
     // Several snapshots: more than three times the session.
-    place.small_log_bytes = json_directory::kSmallLogBytes;
+    place.compactions = std::make_shared<json_directory::CompactionRegister>();
     for (const std::string text : {"one", "two", "three", "four", "five"})
       save({text}).value();
     append("six", "").value();
@@ -214,7 +214,7 @@ void fail_each_in_a_session(bool compacts, const SessionPlace::Texts& after, boo
   for (bool reached = true; reached; ++failing) {
     CAPTURE(failing);
     SessionPlace place(store.place, SessionId("s" + std::to_string(failing)));
-    if (compacts) place.place.small_log_bytes = 0;
+    if (compacts) place.place.compaction.small_log_bytes = 0;
     const auto before = place.stored();
     bool threw = false;
     allocations.made = 0;

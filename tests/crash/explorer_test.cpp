@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 
 using namespace sessile;
@@ -16,10 +17,11 @@ namespace {
 
 /// Looks at many states of one history; how many were wrong.
 std::uint64_t wrong_states(const std::string& subject, const std::string& start,
-                           std::vector<std::string> operations, bool faults = false) {
+                           std::vector<std::string> operations, bool faults = false,
+                           std::size_t states = 200) {
   Sampling sampling;
-  sampling.states = 200;
-  sampling.tears = 40;
+  sampling.states = states;
+  sampling.tears = states / 5;
   Explorer explorer(sampling);
   Plan plan;
   plan.subject = subject;
@@ -27,6 +29,9 @@ std::uint64_t wrong_states(const std::string& subject, const std::string& start,
   plan.operations = std::move(operations);
   explore_all(explorer, {plan}, faults, [] { return false; });
   CHECK(explorer.counts().states > 20);
+  // The log is due there, but where it is removed before.
+  const auto removed = std::find(plan.operations.begin(), plan.operations.end(), "remove_a");
+  if (start == "large" && removed == plan.operations.end()) CHECK(explorer.counts().compactions > 0);
   return explorer.counts().failures;
 }
 
@@ -100,6 +105,25 @@ TEST_CASE(
 
 TEST_CASE("6 what is written after a call that failed does not stand behind what a failed sync lost") {
   CHECK(wrong_states("json_directory", "kept", {"append_a", "append_a"}, true) == 0);
+}
+
+TEST_CASE("11 a large log that is compacted beside its writers is whole and holds what was acknowledged") {
+  using Operations = std::vector<std::string>;
+  for (const std::string begun : {"append_a", "append_a_weak"}) {
+    for (const std::string between : {"append_a", "append_a_weak", "save_a", "remove_a", "flush"}) {
+      CAPTURE(begun);
+      CAPTURE(between);
+      const Operations operations{"append_a", begun, "half_aside", between, "aside", "append_a"};
+      CHECK(wrong_states("json_directory", "large", operations, false, 40) == 0);
+    }
+  }
+}
+
+TEST_CASE("11 a call of a compaction beside the writers that fails loses nothing") {
+  CHECK(wrong_states("json_directory", "large", {"append_a", "append_a", "aside", "append_a"}, true, 20) ==
+        0);
+  CHECK(wrong_states("json_directory", "large", {"append_a", "append_a_weak", "aside", "flush"}, true, 20) ==
+        0);
 }
 
 TEST_CASE("An id is not given again when what had it was forgotten and the memory compacted") {

@@ -10,6 +10,8 @@ namespace sessile::crash {
 
 namespace {
 
+/// Of what an update puts in the place of what it put there before.
+constexpr std::size_t kNoteBytes = 3000;
 constexpr const char* kPlace = "/place/store";
 /// A log is made in whole blocks: what is left of its last one takes an append without making it longer.
 constexpr std::size_t kMoreThanThereIsRoomFor = 5000;
@@ -85,6 +87,7 @@ class SessionSubject : public Subject {
     if (verb == "large") return append(std::move(effect), "", kLargeBytes);
     if (verb == "key") return append(std::move(effect), "key");
     if (verb == "update") return update(std::move(effect));
+    if (verb == "note") return note(std::move(effect));
     return remove(std::move(effect));
   }
 
@@ -231,6 +234,17 @@ class SessionSubject : public Subject {
     if (is_rightly_refused(effect, updated)) return effect;
     return finish(std::move(effect), updated, std::move(next), updated ? (*updated)->revision : 0);
   }
+  /// Makes the log longer, and the session not.
+  Effect note(Effect effect) {
+    const auto before = known_.find(effect.object);
+    Known next = before == known_.end() ? Known() : before->second;
+    const std::string text(kNoteBytes, static_cast<char>('a' + step_ % 26));
+    const auto mutate = [&text](Session& session) { session.set_metadata("note", json::value(text)); };
+    auto noted = runner_.run(store_->update(SessionId(effect.object), Mutation(mutate),
+                                            UpdateOptions().durability(effect.durability)));
+    if (is_rightly_refused(effect, noted)) return effect;
+    return finish(std::move(effect), noted, std::move(next), noted ? (*noted)->revision : 0);
+  }
   Effect remove(Effect effect) {
     auto removed =
         runner_.run(store_->remove(SessionId(effect.object), RemoveOptions().durability(effect.durability)));
@@ -326,9 +340,20 @@ class FilesystemSubject final : public SessionSubject {
 class JsonDirectorySubject final : public SessionSubject {
  public:
   std::string name() const override { return "json_directory"; }
+  std::vector<std::string> operations() const override {
+    auto all = SessionSubject::operations();
+    for (const std::string operation : {"note_a", "aside", "compact_a"})
+      all.push_back(operation);
+    return all;
+  }
+  void close() override {
+    SessionSubject::close();
+    // What was begun beside the store ends with the process.
+    aside_ = std::make_unique<asio::io_context>(1);
+  }
   Effect run(const std::string& operation) override {
     const InodeId before = log_of("a");
-    Effect effect = SessionSubject::run(operation);
+    Effect effect = run_one(operation);
     const InodeId after = log_of("a");
     compactions_ += before != 0 && after != 0 && before != after ? 1U : 0U;
     return effect;
@@ -338,14 +363,46 @@ class JsonDirectorySubject final : public SessionSubject {
     std::vector<std::string> full{"save_n"};
     full.resize(7, "fill_a");
     full.push_back("pad_a");
-    return {{"fresh", {}}, {"kept", {"save_a", "append_a", "save_n"}}, {"full", full}};
+    // The log of a session that is compacted aside, and due for it.
+    std::vector<std::string> large{"save_a", "grow_a"};
+    large.resize(9, "note_a");
+    return {{"fresh", {}}, {"kept", {"save_a", "append_a", "save_n"}}, {"full", full}, {"large", large}};
   }
 
  private:
+  Effect run_one(const std::string& operation) {
+    if (operation == "aside" || operation == "half_aside") return compact_aside(operation == "aside");
+    if (operation != "compact_a") return SessionSubject::run(operation);
+    // Known to the store, so that a log that the note makes due is compacted at once.
+    runner_.run(store_->load(SessionId("a"))).has_value();
+    Effect effect = SessionSubject::run("note_a");
+    compact_aside(true);
+    return effect;
+  }
+  /// Goes on with the compaction that is under way, to its end or to where its first half is done. Of the
+  /// sessions it changes nothing.
+  Effect compact_aside(bool whole) {
+    if (whole) {
+      aside_->run();
+    } else {
+      // What begins it, and its work.
+      for (int i = 0; i < 2; ++i)
+        aside_->run_one();
+    }
+    aside_->restart();
+    Effect effect;
+    set_failure(effect, Error(Errc::not_found));
+    return effect;
+  }
+
   std::shared_ptr<SessionStore> make(std::shared_ptr<storage::FileSystem> files,
                                      OpenOptions options) override {
+    json_directory::CompactionSettings compaction;
+    compaction.small_log_bytes = kCompactedBeyond;
+    compaction.small_session_bytes = kCompactedAsideBeyond;
+    compaction.executor = aside_->get_executor();
     return detail::make_json_directory_store_on(std::move(files), kPlace, LockOptions(), std::move(options),
-                                                kCompactedBeyond)
+                                                std::move(compaction))
         .value();
   }
   void check_left(Observation&) override {}
@@ -370,6 +427,8 @@ class JsonDirectorySubject final : public SessionSubject {
 
   /// Small, so that a few operations fill a log.
   static constexpr std::size_t kCompactedBeyond = 4096;
+  static constexpr std::size_t kCompactedAsideBeyond = 5500;
+  std::unique_ptr<asio::io_context> aside_ = std::make_unique<asio::io_context>(1);
   std::uint64_t compactions_ = 0;
 };
 

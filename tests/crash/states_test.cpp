@@ -29,7 +29,7 @@ TEST_CASE("1-5 what the filesystem store acknowledged is there after a crash, an
 }
 TEST_CASE(
     "1-13 what the json_directory store acknowledged is there after a crash, and nothing is a mixture") {
-  check_states("json_directory", 65, false);
+  check_states("json_directory", 100, false);
 }
 TEST_CASE("1-5 what the documents acknowledged is there after a crash, and nothing is a mixture") {
   check_states("documents", 40, false);

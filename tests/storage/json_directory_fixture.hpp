@@ -36,7 +36,7 @@ class Fixture {
 
   void reopen(OpenOptions options = OpenOptions()) {
     store = detail::make_json_directory_store_on(std::make_shared<storage::testing::FaultyFileSystem>(faults),
-                                                 root(), LockOptions(), std::move(options))
+                                                 root(), LockOptions(), std::move(options), compaction)
                 .value();
   }
 
@@ -65,7 +65,8 @@ class Fixture {
   Page<SessionSummary> list(ListQuery query = ListQuery()) { return blocking::list(*store, query).value(); }
   Page<SessionSummary> list_agent(const std::string& agent) { return list(ListQuery().agent(agent)); }
 
-  bool damaged = false;  ///< by the test, on purpose
+  CompactionSettings compaction;  ///< of the stores opened from now on
+  bool damaged = false;           ///< by the test, on purpose
   sessile::testing::TemporaryDirectory place;
   std::shared_ptr<Faults> faults = std::make_shared<Faults>();
   std::shared_ptr<SessionStore> store;
