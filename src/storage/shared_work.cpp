@@ -38,7 +38,6 @@ class SharedWork {
   void help() noexcept {
     {
       const std::scoped_lock lock(mutex_);
-      if (closed_) return;
       ++helpers_;
     }
     take_part();
@@ -47,10 +46,10 @@ class SharedWork {
     helper_left_.notify_one();
   }
 
-  /// From here on nobody begins to help, and nobody is helping. Throws what a part threw.
+  /// Waits for those who help. Whoever begins to help later finds no part left: the caller has looked for one
+  /// before, and parts do not come back. Throws what a part threw.
   void finish() {
     std::unique_lock lock(mutex_);
-    closed_ = true;
     helper_left_.wait(lock, [this] { return helpers_ == 0; });
     if (auto thrown = std::exchange(thrown_, nullptr)) std::rethrow_exception(thrown);
   }
@@ -70,7 +69,6 @@ class SharedWork {
   std::condition_variable helper_left_;
   // Guarded by mutex_:
   std::size_t helpers_ = 0;
-  bool closed_ = false;
   std::exception_ptr thrown_;
 };
 
