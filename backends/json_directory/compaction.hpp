@@ -6,6 +6,7 @@
 #include "log_reading.hpp"
 #include "storage/advisory_lock.hpp"
 #include "storage/append_log.hpp"
+#include "storage/log_replacement.hpp"
 #include "storage/waiters.hpp"
 
 #include <sessile/backend.hpp>

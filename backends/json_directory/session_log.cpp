@@ -1,5 +1,7 @@
 #include "session_log.hpp"
 
+#include "storage/log_replacement.hpp"
+
 #include <utility>
 
 namespace sessile::json_directory {

@@ -2,6 +2,8 @@
 
 #include "session_log.hpp"
 #include "storage/append_log.hpp"
+#include "storage/log_poison.hpp"
+#include "storage/log_replacement.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 #include "store.hpp"

@@ -1,5 +1,6 @@
 #include "logs/memory_file.hpp"
 
+#include "storage/log_replacement.hpp"
 #include "storage/replace_file.hpp"
 
 #include <sessile/json.hpp>

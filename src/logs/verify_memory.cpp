@@ -2,6 +2,7 @@
 #include "logs/log_access.hpp"
 #include "logs/log_operation.hpp"
 #include "logs/memory_file.hpp"
+#include "storage/log_replacement.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 #include "storage/verify_run.hpp"

@@ -1,11 +1,9 @@
 #include "storage/append_log.hpp"
 
+#include "storage/log_poison.hpp"
 #include "storage/replace_file.hpp"
 
 #include <algorithm>
-#include <exception>
-#include <mutex>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -13,7 +11,6 @@ namespace sessile::storage {
 
 namespace {
 
-constexpr std::uint64_t kBlockBytes = 4096;
 constexpr std::uint64_t kMinChunkBytes = 4096;
 constexpr std::uint64_t kMaxChunkBytes = 65536;
 constexpr std::uint64_t kRoomForRecords = 3;
@@ -24,10 +21,6 @@ constexpr std::uint64_t kPaddingReadBytes = 65536;
 /// Of a record, this much of its end and its beginning is remembered: the beginning holds its checksum.
 constexpr std::uint64_t kEndingBytes = 4096;
 constexpr std::uint64_t kBeginningBytes = 64;
-
-std::uint64_t round_up_to_block(std::uint64_t size) {
-  return (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-}
 
 /// The size of the file when a record of `bytes` that ends at `end` does not fit: room for as much as there
 /// is, within bounds, and for a few more records of that size. So a small log stays small, and few appends
@@ -53,52 +46,6 @@ std::uint32_t checksum_of_ending(std::string bytes, std::uint64_t size, std::str
   return checksum(bytes.append(beginning));
 }
 
-constexpr std::string_view kPoisonMark = ".poisoned";
-
-/// The poisoned logs of this process: for when the mark cannot be written either.
-class Poisoned {
- public:
-  using Key = std::pair<FileIdentity, std::string>;
-  void add(Key key) {
-    std::scoped_lock lock(mutex_);
-    keys_.insert(std::move(key));
-  }
-  bool remove(const Key& key) {
-    std::scoped_lock lock(mutex_);
-    return keys_.erase(key) != 0;
-  }
-  bool contains(const Key& key) const {
-    std::scoped_lock lock(mutex_);
-    return keys_.contains(key);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::set<Key> keys_;  // protected by mutex_
-};
-
-Poisoned& poisoned() {
-  static Poisoned instance;
-  return instance;
-}
-
-bool is_poisoned(Directory& directory, const std::string& name) {
-  if (poisoned().contains({directory.identity(), name})) return true;
-  // Whatever keeps the mark from being seen must not let a poisoned log pass for a good one.
-  auto mark = directory.info(poison_mark_of(name));
-  return mark.has_value() || mark.error() != boost::system::errc::no_such_file_or_directory;
-}
-
-/// Called after a commit point.
-void clear_poison(Directory& directory, const std::string& name) noexcept {
-  try {
-    const bool known = poisoned().remove({directory.identity(), name});
-    if (known || directory.info(poison_mark_of(name))) (void)directory.remove(poison_mark_of(name));
-  } catch (const std::exception&) {
-    // A mark that stays behind costs one more replacement, no data.
-  }
-}
-
 }  // namespace
 
 std::uint32_t checksum_of_ending(std::string_view line) {
@@ -106,15 +53,6 @@ std::uint32_t checksum_of_ending(std::string_view line) {
   const bool whole = size == line.size();
   return checksum_of_ending(std::string(line.substr(line.size() - size)), size,
                             whole ? std::string_view() : line.substr(0, kBeginningBytes));
-}
-
-std::string poison_mark_of(std::string_view name) {
-  return std::string(name).append(kPoisonMark);
-}
-
-std::optional<std::string> name_of_poison_mark(std::string_view entry) {
-  if (!entry.ends_with(kPoisonMark) || entry.size() == kPoisonMark.size()) return std::nullopt;
-  return std::string(entry.substr(0, entry.size() - kPoisonMark.size()));
 }
 
 AppendLog::AppendLog(Directory& directory, std::string name, std::unique_ptr<File> file)
@@ -336,7 +274,7 @@ Result<void> AppendLog::append(LogTail& tail, std::string_view members, Durabili
 Result<void> AppendLog::cut_torn(LogTail& tail) {
   if (auto cut = file_->truncate(tail.end); !cut) return failed(cut.error(), "cannot cut a torn record");
   if (auto synced = file_->sync_data(); !synced) {
-    mark_poisoned();
+    mark_poisoned(*directory_, name_);
     return failed(synced.error(), "cannot sync the log without its torn record");
   }
   tail.size = tail.end;
@@ -391,77 +329,9 @@ Error AppendLog::corrupt(std::string_view detail, std::uint64_t offset) const {
   return Error(Errc::corrupt, detail).with_path((directory_->path() / name_).native()).with_offset(offset);
 }
 
-void AppendLog::mark_poisoned() const {
-  poisoned().add({directory_->identity(), name_});
-  (void)directory_->open_file(poison_mark_of(name_), OpenMode::create_exclusive);
-}
-
 Error AppendLog::poison(boost::system::error_code cause, std::string_view what) const {
-  mark_poisoned();
+  mark_poisoned(*directory_, name_);
   return Error(Errc::indeterminate, what).with_path((directory_->path() / name_).native()).with_cause(cause);
-}
-
-PreparedLog::PreparedLog(Directory& directory, std::string name, LogTail tail, std::uint32_t checksum,
-                         PreparedFile file)
-    : directory_(&directory),
-      name_(std::move(name)),
-      tail_(std::move(tail)),
-      checksum_(checksum),
-      file_(std::move(file)) {}
-
-Result<PreparedLog> prepare_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                                std::string_view members, std::uint64_t room, Durability durability,
-                                const CommitGate& gate) {
-  std::string content = frame_record(seq, members);
-  LogTail tail;
-  tail.seq = seq;
-  tail.end = content.size();
-  tail.ending = checksum_of_ending(content);
-  const std::uint32_t sum = checksum(content);
-  content.resize(round_up_to_block(std::max<std::uint64_t>(content.size(), room)), '\n');
-  tail.size = content.size();
-  auto file = prepare_file(directory, name, content, durability, gate);
-  if (!file) return file.error();
-  return PreparedLog(directory, name, std::move(tail), sum, std::move(*file));
-}
-
-Result<LogTail> PreparedLog::put_in_place(CommitGate& gate) {
-  auto replaced = file_.put_in_place(gate);
-  // indeterminate: the new file is in place, and it was synced.
-  if (replaced || replaced.error().code() == Errc::indeterminate) clear_poison(*directory_, name_);
-  if (!replaced) return replaced.error();
-  return std::move(tail_);
-}
-
-Result<LogTail> renew_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                          std::string_view members, std::uint64_t room, Durability durability,
-                          CommitGate& gate) {
-  auto prepared = prepare_log(directory, name, seq, members, room, durability, gate);
-  if (!prepared) return prepared.error();
-  return prepared->put_in_place(gate);
-}
-
-Result<void> replace_log(Directory& directory, const std::string& name, std::uint64_t seq,
-                         std::string_view members, Durability durability, CommitGate& gate) {
-  auto renewed = renew_log(directory, name, seq, members, 0, durability, gate);
-  if (!renewed) return renewed.error();
-  return success();
-}
-
-Result<void> remove_log(Directory& directory, const std::string& name, Durability durability,
-                        CommitGate& gate) {
-  auto removed = remove_file(directory, name, durability, gate);
-  if (removed || removed.error().code() == Errc::indeterminate) clear_poison(directory, name);
-  return removed;
-}
-
-Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end) {
-  auto log = directory.open_file(name, OpenMode::read_write);
-  if (!log) return system_error(log.error(), "cannot open the log", directory, name);
-  auto done = (*log)->truncate(end);
-  if (done) done = (*log)->sync_data();
-  if (done) return success();
-  return system_error(done.error(), "cannot cut the log", directory, name);
 }
 
 }  // namespace sessile::storage

@@ -90,4 +90,10 @@ class LogSalvage {
 /// line is not believed: it may be part of what a session says.
 LogSalvage salvage_log(std::string_view bytes);
 
+/// A log's file is made of whole blocks, padding included.
+constexpr std::uint64_t round_up_to_block(std::uint64_t size) noexcept {
+  constexpr std::uint64_t kBlockBytes = 4096;
+  return (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+}
+
 }  // namespace sessile::storage

@@ -5,6 +5,7 @@
 #include "backends/json_directory/session_log.hpp"
 #include "simulated_file_system.hpp"
 #include "storage/append_log.hpp"
+#include "storage/log_replacement.hpp"
 #include "storage/replace_file.hpp"
 #include "subject.hpp"
 #include "support/run.hpp"

@@ -1,6 +1,7 @@
 // Histories that once went wrong, each with a store as it is now.
 #include "plans.hpp"
 #include "storage/append_log.hpp"
+#include "storage/log_replacement.hpp"
 
 #include "crash_states.hpp"
 #include "simulated_file_system.hpp"

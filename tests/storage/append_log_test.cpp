@@ -2,6 +2,7 @@
 #include "support/temporary_directory.hpp"
 
 #include "storage/append_log.hpp"
+#include "storage/log_replacement.hpp"
 
 #include <doctest/doctest.h>
 
