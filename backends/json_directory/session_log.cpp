@@ -45,6 +45,9 @@ void SessionWriter::keep() noexcept {
   // Closed here, where it may block.
   auto log = std::exchange(log_, std::nullopt);
   if (!known || !log || uncertain_ || tail_.torn || tail_.newline_missing) return;
+  // The lock may be gone, when an update was cancelled between its halves, and others may have written: their
+  // record must not be taken for how the log ended when it was read.
+  if (!tail_.ending) return;
   try {
     auto mark = log->mark(tail_);
     if (!mark) return;
@@ -90,6 +93,12 @@ Result<void> SessionWriter::read_end() {
   if (!state) return placed(state.error(), *place_.sessions, log_name_, tail.offset);
   if (state->summary.id != id_) {
     return corrupt_at("the log is another session's", *place_.sessions, log_name_, 0);
+  }
+  if (!tail.torn && !tail.newline_missing) {
+    // What the end looks like is seen now, under the lock: see keep().
+    auto mark = log_->mark(tail);
+    if (!mark) return mark.error();
+    tail.ending = mark->ending;
   }
   tail_ = std::move(tail);
   tail_.members.clear();
