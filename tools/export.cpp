@@ -53,7 +53,7 @@ class Export {
 
   // By id, so that every session that exists throughout is in the export.
   void all(Progress& progress) {
-    ListQuery query = call_.with_timeout(ListQuery()).order(Order::id).limit(1000);
+    ListQuery query = call_.with_timeout(ListQuery()).order(Order::id).limit(kMaxPageSize);
     do {
       const Result<Page<SessionSummary>> page = blocking::list(*store_, query);
       if (!page) return failed(page.error(), progress);

@@ -11,7 +11,6 @@ namespace sessile::tools {
 namespace {
 
 constexpr std::size_t kDefaultLimit = 50;
-constexpr std::size_t kPageSize = 1000;
 
 class LsOptions {
  public:
@@ -66,8 +65,9 @@ class Listing {
 
   int run() {
     for (std::size_t left = options_.all ? SIZE_MAX : options_.limit; left > 0;) {
+      // A store of files looks at all of its sessions for each page.
       const Result<Page<SessionSummary>> page =
-          blocking::list(*store_, query_.limit(std::min(left, kPageSize)));
+          blocking::list(*store_, query_.limit(std::min(left, kMaxPageSize)));
       if (!page) return call_.fail(page.error());
       for (const SessionSummary& summary : page->items)
         show(summary);
