@@ -2,6 +2,7 @@
 
 figures.py DIRECTORY [PAGE]: DIRECTORY holds `stages` (name, exit code, seconds), NAME.xml of ctest, NAME.log of the rest."""
 import datetime
+import json
 import os
 import pathlib
 import platform
@@ -18,6 +19,9 @@ def told(output):
     """The figures that a test told: doctest's messages, and lines that say how much was done."""
     lines = [match.strip() for match in re.findall(r"MESSAGE: (.+)", output or "")]
     lines += re.findall(r"^(?:\d[\d,]* [a-z].*|figures?: .+)$", output or "", re.M)
+    for run in map(json.loads, re.findall(r'^\{"harness".*\}$', output or "", re.M)):
+        lines.append("{states:,} states of {histories:,} histories, {cuts:,} cuts, {second_crashes:,} second crashes, "
+                     "{compactions:,} compactions, {wrong:,} wrong".format(**run))
     return "; ".join(dict.fromkeys(lines))[:600].replace("|", "/")
 
 
