@@ -91,7 +91,8 @@ class AppendLog {
   /// may be torn anywhere behind its number: who cannot make sense of its members must ask tail.
   Result<LogTail> peek(std::uint64_t limit, std::uint64_t head_bytes);
 
-  /// What to remember of the log. Precondition: `tail` is what this object returned last.
+  /// What to remember of the log. Preconditions: `tail` is what this object returned last; where its `ending`
+  /// is not known, the caller holds the lock of the log's writers, since the file is looked at for it.
   Result<LogMark> mark(const LogTail& tail);
 
   /// The tail that `mark` was made of, without its members, when the log ends as it did then: no other writer

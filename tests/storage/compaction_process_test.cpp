@@ -1,18 +1,15 @@
 // Programs that end, or are killed, while a log is compacted beside its writers.
 #include "compaction_fixture.hpp"
+#include "own_child.hpp"
 
 #include <sessile/verify.hpp>
 
 #include <doctest/doctest.h>
 
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <utility>
-
-extern char** environ;
 
 namespace sessile::json_directory {
 namespace {
@@ -26,16 +23,7 @@ constexpr int kKilled = 9;
 int run_child(const CompactionFixture& f, const std::string& how) {
   ::setenv("SESSILE_TEST_ROOT", f.root().c_str(), 1);
   ::setenv("SESSILE_TEST_HOW", how.c_str(), 1);
-  std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string test = "-tc=child: ends while*";
-  std::string no_skip = "--no-skip";
-  char* arguments[] = {program.data(), test.data(), no_skip.data(), nullptr};
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ) == 0);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  return WEXITSTATUS(status);
+  return testing::run_own_child("child: ends while*");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What operations on a log read and write, and that what a store remembers of it never stands for what is
 // there.
 #include "json_directory_fixture.hpp"
+#include "own_child.hpp"
 
 #include "backends/json_directory/session_log.hpp"
 
@@ -8,14 +9,9 @@
 
 #include <doctest/doctest.h>
 
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include <cmath>
 #include <cstdlib>
 #include <random>
-
-extern char** environ;
 
 namespace sessile::json_directory {
 namespace {
@@ -83,16 +79,7 @@ TEST_CASE("Loading a large session takes at most two and a half times its file's
   REQUIRE(f.save(conversation("small", "a", 1)));
   REQUIRE(f.save(conversation("s", "a", 20000, 2000), SaveOptions().durability(Durability::process)));
   ::setenv("SESSILE_TEST_ROOT", f.root().c_str(), 1);
-  std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string test = "-tc=child: loads a large*";
-  std::string no_skip = "--no-skip";
-  char* arguments[] = {program.data(), test.data(), no_skip.data(), nullptr};
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ) == 0);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(testing::run_own_child("child: loads a large*") == 0);
 }
 
 TEST_CASE("An append to a large session costs as little as one to a small one, the first after opening too") {

@@ -1,10 +1,10 @@
 #include "json_directory_fixture.hpp"
+#include "own_child.hpp"
 
 #include "backends/json_directory/layout.hpp"
 
 #include <doctest/doctest.h>
 
-#include <spawn.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -13,8 +13,6 @@
 #include <future>
 #include <map>
 #include <utility>
-
-extern char** environ;
 
 namespace sessile::json_directory {
 namespace {
@@ -412,13 +410,7 @@ TEST_CASE("O7 several processes that append to one session lose nothing, while o
   std::vector<pid_t> children;
   for (int i = 0; i < kProcesses; ++i) {
     ::setenv("SESSILE_TEST_SELF", std::to_string(i).c_str(), 1);
-    std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-    std::string test = "-tc=child: appends*";
-    std::string no_skip = "--no-skip";
-    char* arguments[] = {program.data(), test.data(), no_skip.data(), nullptr};
-    pid_t child = 0;
-    REQUIRE(::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ) == 0);
-    children.push_back(child);
+    children.push_back(testing::start_own_child("child: appends*"));
   }
   std::size_t seen = 0;
   while (!children.empty()) {
