@@ -1,13 +1,12 @@
 """The figures of a run of script/nightly as Markdown: printed, or put between the marks of a page.
 
-figures.py DIRECTORY [PAGE]: DIRECTORY holds `stages` (name, exit code, seconds), NAME.xml of ctest, NAME.log of the rest."""
-import datetime
+figures.py DIRECTORY [PAGE]: DIRECTORY holds `stages` (name, exit code, seconds, commit, time, seed), NAME.xml of ctest, NAME.log of
+the rest."""
 import json
 import os
 import pathlib
 import platform
 import re
-import subprocess
 import sys
 import xml.etree.ElementTree as tree
 
@@ -25,36 +24,29 @@ def told(output):
     return "; ".join(dict.fromkeys(lines))[:600].replace("|", "/")
 
 
-def rows():
-    for line in (directory / "stages").read_text().splitlines():
-        stage, code, seconds = line.split()
-        report = directory / f"{stage}.xml"
-        if not report.exists():
-            log = directory / f"{stage}.log"
-            last = [text for text in log.read_text(errors="replace").splitlines() if text.strip()][-1:] if log.exists() else []
-            yield stage, "", "passed" if code == "0" else "FAILED", seconds, " ".join(last)[:300].replace("|", "/")
-            continue
-        for case in tree.parse(report).getroot().findall("testcase"):
-            good = {"run": "passed", "notrun": "skipped", "disabled": "skipped"}.get(case.get("status"), "FAILED")
-            output = case.findtext("system-out")
-            if "skipped:" in (output or ""):
-                good += ", part skipped"
-            yield stage, case.get("name"), good, f"{float(case.get('time', 0)):.0f}", told(output)
+def results(stage, code, seconds):
+    """A row for each test of a stage, or one for a stage that has a log only."""
+    report, log = directory / f"{stage}.xml", directory / f"{stage}.log"
+    if not report.exists():
+        last = [text for text in log.read_text(errors="replace").splitlines() if text.strip()][-1:] if log.exists() else []
+        yield stage, "", "passed" if code == "0" else "**FAILED**", seconds, " ".join(last)[:300].replace("|", "/")
+        return
+    for case in tree.parse(report).getroot().findall("testcase"):
+        good = {"run": "passed", "notrun": "skipped", "disabled": "skipped"}.get(case.get("status"), "**FAILED**")
+        output = case.findtext("system-out")
+        if "skipped:" in (output or ""):
+            good += ", part skipped"
+        yield stage, case.get("name"), good, f"{float(case.get('time', 0)):.0f}", told(output)
 
 
-def git(*words):
-    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
-
-
-lines = [
-    f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {git('rev-parse', '--short', 'HEAD')}"
-    + (" with local changes" if git("status", "--porcelain", "--untracked-files=no") else "")
-    + f", seed {os.environ.get('SESSILE_SEED', '?')}, {platform.system()} {platform.release()}, {os.cpu_count()} cores.",
-    "",
-    "| build or stage | test | result | seconds | figures |",
-    "|---|---|---|---|---|",
-]
-lines += ["| " + " | ".join(row) + " |" for row in rows()]
+lines = [f"{platform.system()} {platform.release()}, {os.cpu_count()} cores. The stages, each when it last ran:", ""]
+table = ["| build or stage | test | result | seconds | figures |", "|---|---|---|---|---|"]
+for entry in (directory / "stages").read_text().splitlines():
+    stage, code, seconds, commit, ended, seed = entry.split()
+    outcome = "passed" if code == "0" else "**failed**"
+    lines.append(f"- {stage}: {outcome}, ended {ended.replace('T', ' ')} UTC after {seconds} s, commit {commit}, seed {seed}")
+    table += ["| " + " | ".join(row) + " |" for row in results(stage, code, seconds)]
+lines += [""] + table
 text = "\n".join(lines)
 if len(sys.argv) < 3:
     print(text)

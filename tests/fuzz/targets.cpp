@@ -11,9 +11,20 @@ namespace sessile::fuzz {
 namespace {
 
 const Target kTargets[] = {
-    {"session_json", session_json}, {"json_text", json_text},   {"file_names", file_names},
-    {"log_bytes", log_bytes},       {"log_damage", log_damage}, {"log_records", log_records},
-    {"transcripts", transcripts},   {"edits", edits},           {"operations", operations},
+    {"session_json", session_json},
+    {"json_text", json_text},
+    {"file_names", file_names},
+    {"log_bytes", log_bytes},
+    {"log_damage", log_damage},
+    {"log_records", log_records},
+    {"transcripts", transcripts},
+    {"edits", edits},
+    {"operations", operations},
+    {"stored_sessions", stored_sessions},
+    {"stored_documents", stored_documents},
+    {"session_lines", session_lines},
+    {"memory_records", memory_records},
+    {"store_urls", store_urls},
 };
 
 class Folder {

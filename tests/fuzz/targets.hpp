@@ -52,5 +52,10 @@ void log_records(std::string_view bytes);
 void transcripts(std::string_view bytes);
 void edits(std::string_view bytes);
 void operations(std::string_view bytes);
+void stored_sessions(std::string_view bytes);
+void stored_documents(std::string_view bytes);
+void session_lines(std::string_view bytes);
+void memory_records(std::string_view bytes);
+void store_urls(std::string_view bytes);
 
 }  // namespace sessile::fuzz

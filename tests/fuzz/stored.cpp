@@ -1,0 +1,257 @@
+// Any bytes where a store, a log or a document keeps its own: what can be read stays what it is, what cannot
+// is told of, and a repair takes nothing away without a copy.
+#include "fuzz/targets.hpp"
+#include "storage/lock_url.hpp"
+#include "storage/log_record.hpp"
+
+#include <sessile/sessile.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace sessile::fuzz {
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::string_view;
+
+class Place {
+ public:
+  Place() : path_(fs::path(scratch_folder()) / "stored") { fs::create_directories(path_); }
+  ~Place() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  const fs::path& path() const noexcept { return path_; }
+
+ private:
+  const fs::path path_;
+};
+
+void write(const fs::path& file, Bytes bytes) {
+  fs::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// Each line but the first framed as a log's record when the first says so, for what is behind the checksums.
+std::string perhaps_framed(Bytes bytes) {
+  Input input(bytes);
+  if (!bytes.starts_with("framed\n")) return std::string(bytes);
+  (void)input.line();
+  std::string log;
+  for (std::uint64_t seq = 1; !input.empty(); ++seq)
+    log += storage::frame_record(seq, input.line());
+  return log;
+}
+
+bool not_judged(FindingKind kind) {
+  return kind == FindingKind::newer_format || kind == FindingKind::too_large;
+}
+
+/// What may be said of bytes that cannot be read.
+bool tells_of_damage(const Error& error) {
+  return error.code() == Errc::corrupt || error.code() == Errc::too_large ||
+         error.code() == Errc::unsupported;
+}
+
+/// A repair leaves nothing to repair.
+template <class Verify>
+void check_repair(const VerifyReport& repaired, Verify verify) {
+  for (const Finding& finding : repaired.findings)
+    require(finding.repaired || not_judged(finding.kind), "a repair repairs what it judges");
+  const Result<VerifyReport> again = verify();
+  require(again.has_value(), "what was repaired can be checked");
+  for (const Finding& finding : again->findings)
+    require(not_judged(finding.kind), "a repair leaves nothing to repair");
+}
+
+/// Bytes are in the file still, or all of them in the quarantine.
+void check_kept(const VerifyReport& repaired, const fs::path& file, Bytes bytes) {
+  if (fs::exists(file) && read(file) == bytes) return;
+  const auto holds = [bytes](const Finding& finding) {
+    return !finding.quarantine.empty() && bytes.ends_with(read(finding.quarantine));
+  };
+  require(std::any_of(repaired.findings.begin(), repaired.findings.end(), holds),
+          "what a repair takes out is in quarantine");
+}
+
+void one_session(const std::string& url, const fs::path& file, Bytes bytes) {
+  const SessionId id("a"), other("b");
+  auto store = open_store(url).value();
+  Session neighbour("b");
+  neighbour.add_message("user", "mine");
+  blocking::save(*store, neighbour).value();
+  const SessionPtr others = blocking::load(*store, other).value();
+  write(file, bytes);
+
+  const auto before = blocking::load(*store, id);
+  require(before.has_value() || tells_of_damage(before.error()), url + ": damage is never taken for absence");
+  const auto listed = blocking::list(*store);
+  require(listed.has_value(), url + ": a listing goes on past damage");
+  require(listed->items.size() + listed->unreadable.size() == 2, url + ": a listing hides nothing");
+  const auto found = blocking::verify(*store);
+  require(found.has_value(), url + ": any bytes can be checked");
+  require(before.has_value() || !found->findings.empty(), url + ": what cannot be read is found");
+  require(read(file) == bytes, url + ": reading and checking change nothing");
+
+  const auto repaired = blocking::verify(*store, VerifyOptions().repair());
+  require(repaired.has_value(), url + ": any bytes can be repaired");
+  check_repair(*repaired, [&] { return blocking::verify(*store); });
+  const auto after = blocking::load(*store, id);
+  if (before)
+    require(after.has_value() && (*after)->same_content(**before), url + ": a repair keeps what is good");
+  if (!before) check_kept(*repaired, file, bytes);
+  require(blocking::load(*store, other).value()->same_content(*others),
+          url + ": the others stay as they are");
+  if (!before && before.error().code() == Errc::corrupt) {
+    const bool ready = after.has_value() || after.error().code() == Errc::not_found;
+    require(ready, url + ": what was repaired can be read, or is gone");
+    Session next("a");
+    next.add_message("user", "next");
+    require(blocking::save(*store, next).has_value(), url + ": what was repaired can be written");
+  }
+  after.ignore();
+  blocking::close(*store).value();
+}
+
+std::vector<Message> turns_of(SessionLog& log) {
+  auto loaded = blocking::wait(log.load());
+  require(loaded.has_value(), "any file can be read as a session's log");
+  return std::move(loaded->turns);
+}
+
+}  // namespace
+
+void stored_sessions(Bytes bytes) {
+  const std::string log = perhaps_framed(bytes);
+  const Place place;
+  const std::string parameters = "?durability=process&max_session=1000000&max_message=100000&max_depth=40";
+  const fs::path files = place.path() / "files";
+  one_session("file:" + files.string() + parameters, files / "a.json", bytes);
+  const fs::path logs = place.path() / "logs";
+  one_session("jsondir:" + logs.string() + parameters, logs / "sessions" / "a.jsonl", log);
+}
+
+void session_lines(Bytes bytes) {
+  const Place place;
+  const fs::path file = place.path() / "log" / "s.jsonl";
+  write(file, bytes);
+  SessionLog log(file, json::object(), LogOptions().durability(Durability::process));
+  auto turns = turns_of(log);
+  const Message added("user", "new");
+  require(blocking::wait(log.append(added)).has_value(), "any file can be appended to");
+  const std::string text = read(file);
+  require(text.starts_with(bytes), "an append changes nothing that is there");
+  auto more = turns_of(log);
+  require(more.size() == turns.size() + 1 && more.back().content == added.content, "an append adds a turn");
+  require(std::equal(turns.begin(), turns.end(), more.begin()), "an append keeps the turns");
+
+  const auto repaired = blocking::wait(log.verify(VerifyOptions().repair()));
+  require(repaired.has_value(), "any log can be repaired");
+  check_repair(*repaired, [&log] { return blocking::wait(log.verify()); });
+  check_kept(*repaired, file, text);
+  require(turns_of(log) == more, "a repair keeps the turns");
+}
+
+void memory_records(Bytes bytes) {
+  const Place place;
+  const fs::path file = place.path() / "memory" / "m.jsonl";
+  const std::string records = perhaps_framed(bytes);
+  write(file, records);
+  const LogOptions options = LogOptions().durability(Durability::process);
+  const auto items_of = [&](MemoryLog& memory) { return blocking::wait(memory.list()).value(); };
+  {
+    auto memory = blocking::wait(MemoryLog::open(file, options));
+    if (!memory) require(tells_of_damage(memory.error()), "damage is never taken for an empty memory");
+    if (memory) {
+      const auto items = items_of(*memory);
+      const auto added = blocking::wait(memory->add(MemoryKind::fact, "new"));
+      require(added.has_value() || added.error().code() == Errc::too_large, "a memory can be added to");
+      if (!added) return;
+      for (const MemoryItem& item : items)
+        require(item.id < added->id, "an id is not used again");
+      blocking::wait(memory->close()).value();
+      auto again = blocking::wait(MemoryLog::open(file, options)).value();
+      auto expected = items;
+      expected.insert(expected.begin(), *added);
+      require(items_of(again) == expected, "an addition keeps the rest");
+      return;
+    }
+  }
+  const auto verify = [&](const VerifyOptions& how) {
+    return blocking::wait(MemoryLog::verify(file, how, options));
+  };
+  const auto repaired = verify(VerifyOptions().repair());
+  require(repaired.has_value(), "any memory can be repaired");
+  check_repair(*repaired, [&] { return verify(VerifyOptions()); });
+  check_kept(*repaired, file, records);
+  const auto opened = blocking::wait(MemoryLog::open(file, options));
+  const bool judged = std::none_of(repaired->findings.begin(), repaired->findings.end(),
+                                   [](const Finding& finding) { return not_judged(finding.kind); });
+  require(opened.has_value() == judged, "what was repaired can be opened");
+}
+
+void stored_documents(Bytes bytes) {
+  const Place place;
+  const auto documents =
+      open_documents(place.path(), DocumentStoreOptions().durability(Durability::process)).value();
+  const fs::path file = place.path() / "agents" / "plan.json";
+  write(file, bytes);
+  write(place.path() / "agents" / "notes.md", bytes);
+  const auto loaded = blocking::wait(documents.load_json("agents", "plan"));
+  const auto text = blocking::wait(documents.load_markdown("agents", "notes"));
+  require(loaded.has_value() || tells_of_damage(loaded.error()), "a document is read, or damaged");
+  require(text.has_value() || tells_of_damage(text.error()), "a text is read, or damaged");
+  if (loaded) require(loaded->has_value(), "a document that is there is found");
+  if (text) require(text->has_value() && (**text).text == bytes, "a text is read as it is");
+  const auto edited =
+      blocking::wait(documents.update_json("agents", "plan", DocumentEdit::merge({{"k", 1}})));
+  if (!loaded) {
+    require(!edited.has_value(), "damage is not edited");
+    require(read(file) == bytes, "damage is not overwritten");
+    const auto repaired = blocking::wait(documents.verify(VerifyOptions().repair()));
+    require(repaired.has_value(), "any document can be repaired");
+    check_repair(*repaired, [&] { return blocking::wait(documents.verify()); });
+    check_kept(*repaired, file, bytes);
+  }
+  if (loaded && edited) {
+    const auto again = blocking::wait(documents.read_json("agents", "plan"));
+    require(again.has_value() && again->value == edited->value, "what was edited is read back");
+    require(again->value.as_object().at("k") == 1, "the edit is there");
+  }
+  edited.ignore();
+}
+
+void store_urls(Bytes bytes) {
+  const auto refuses_well = [](const Error& error) {
+    return error.code() == Errc::invalid_argument || error.code() == Errc::unsupported;
+  };
+  const auto url = StoreUrl::parse(bytes);
+  const auto store = open_store(bytes);
+  if (!url) require(refuses_well(url.error()) && !store.has_value(), "a URL is parsed or invalid");
+  if (!store) {
+    require(refuses_well(store.error()), "a store is refused with a fitting error");
+    const bool has_secret = bytes.starts_with("postgres://u:hunter2@");
+    require(!has_secret || store.error().message().find("hunter2") == std::string::npos,
+            "an error holds no credentials");
+  }
+  if (!url) return;
+  UrlParameters parameters(*url);
+  LockOptions lock;
+  OpenOptions options;
+  if (storage::apply_lock_parameters(parameters, lock) && parameters.apply_common(options)) {
+    require(lock.timeout().count() >= 0, "a timeout is none that is over");
+  }
+  parameters.finish().ignore();
+}
+
+}  // namespace sessile::fuzz
