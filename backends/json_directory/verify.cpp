@@ -245,10 +245,20 @@ Result<void> Verification::salvage(const std::string& file, Finding& finding) {
                               Durability::power, gate);
 }
 
+/// What a look at a log that was read before, or that only an entry names, could not tell. Damage of the log
+/// is told of where the log is checked.
+Verification::Findings Verification::not_read(const Error& error, const std::string& name) {
+  if (error.code() != Errc::io && error.code() != Errc::unavailable) return {};
+  Finding finding(error, error.path().empty() ? path_of(*place_.sessions, name + std::string(kLogExtension))
+                                              : error.path());
+  finding.key = key_of(name);
+  return {std::move(finding)};
+}
+
 Verification::Findings Verification::look_at_entry(const std::string& name, bool repair) {
   const std::string file = name + std::string(kLogExtension);
   auto summary = read_summary(*place_.sessions, file, limits_);
-  if (!summary) return {};  // its log was told of
+  if (!summary) return agents_.contains(name) ? not_read(summary.error(), name) : Findings();
   const std::string agent = file_name(summary->agent_id.str());
   agents_[name] = agent;
   if (place_.agents) {
@@ -331,8 +341,12 @@ Verification::Findings Verification::look_for_session(Directory& entries, const 
   auto summary = read_summary(*place_.sessions, name + std::string(kLogExtension), limits_);
   const bool gone = !summary && summary.error().code() == Errc::not_found;
   const bool moved = summary && file_name(summary->agent_id.str()) != entries.path().filename().string();
-  if (!gone && !moved) return {};
-  if (!entries.info(name)) return {};
+  if (!summary && !gone) return not_read(summary.error(), name);
+  if (!moved && !gone) return {};
+  if (const auto there = entries.info(name); !there) {
+    if (there.error() == boost::system::errc::no_such_file_or_directory) return {};
+    return not_read(storage::system_error(there.error(), "cannot look at the entry", entries, name), name);
+  }
   Finding finding(FindingKind::stale_entry, path_of(entries, name));
   finding.key = key_of(name);
   finding.detail =

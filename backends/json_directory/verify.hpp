@@ -37,6 +37,7 @@ class Verification {
   Findings look_at_entry(const std::string& name, bool repair);
   Findings look_at_mark(const std::string& name, bool repair);
   Findings look_for_session(storage::Directory& entries, const std::string& name, bool repair);
+  Findings not_read(const Error& error, const std::string& name);
   Result<void> salvage(const std::string& log, Finding& finding);
   Result<void> cut(const std::string& log, Finding& finding);
   Result<void> settle(const std::string& log);

@@ -72,7 +72,7 @@ std::optional<MemoryItem> item_from(const json::value& value) {
   item.id = id_from(object->if_contains("id"));
   auto kind = parse_memory_kind(text_of(*object, "kind"));
   item.note.content = text_of(*object, "content");
-  if (item.id == 0 || !kind || item.note.content.empty()) return std::nullopt;
+  if (!kind || item.id == 0 || item.note.content.empty()) return std::nullopt;
   item.note.kind = *kind;
   item.note.source = text_of(*object, "source");
   if (const auto time = parse_time(text_of(*object, "created_at"))) item.created_at = *time;
