@@ -4,6 +4,7 @@
 #include "session_file.hpp"
 #include "storage/lock_url.hpp"
 #include "storage/replace_file.hpp"
+#include "storage/store_directory.hpp"
 
 #include <sessile/filesystem.hpp>
 
@@ -367,18 +368,10 @@ namespace sessile {
 
 Result<std::shared_ptr<SessionStore>> make_filesystem_store(std::filesystem::path directory, LockOptions lock,
                                                             OpenOptions options) {
-  if (directory.empty()) {
-    return Error(Errc::invalid_argument, "the store's directory is not given").with_backend("filesystem");
-  }
-  if (lock.timeout().count() < 0) {
-    return Error(Errc::invalid_argument, "the lock's timeout is negative").with_backend("filesystem");
-  }
-  // What the path means must not change with the working directory.
-  std::error_code failed;
-  auto absolute = std::filesystem::absolute(directory, failed);
-  if (failed) absolute = std::move(directory);
+  auto place = storage::store_directory(std::move(directory), lock, "filesystem");
+  if (!place) return place.error();
   return std::shared_ptr<SessionStore>(std::make_shared<filesystem::FilesystemStore>(
-      storage::real_file_system(), std::move(absolute), lock, std::move(options)));
+      storage::real_file_system(), std::move(*place), lock, std::move(options)));
 }
 
 Result<std::shared_ptr<SessionStore>> detail::open_filesystem_url(StoreUrl url, OpenOptions options) {

@@ -3,6 +3,7 @@
 #include "factory.hpp"
 #include "gathering.hpp"
 #include "storage/lock_url.hpp"
+#include "storage/store_directory.hpp"
 
 #include <sessile/json_directory.hpp>
 
@@ -276,12 +277,8 @@ namespace sessile {
 Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
     std::shared_ptr<storage::FileSystem> files, std::filesystem::path directory, LockOptions lock,
     OpenOptions options, json_directory::CompactionSettings compaction) {
-  if (directory.empty()) {
-    return Error(Errc::invalid_argument, "the store's directory has no name").with_backend("json_directory");
-  }
-  // Fixed now: the program may change its working directory.
-  std::error_code unknown;
-  if (auto absolute = std::filesystem::absolute(directory, unknown); !unknown) directory = absolute;
+  auto place = storage::store_directory(std::move(directory), lock, "json_directory");
+  if (!place) return place.error();
   Capabilities capabilities;
   capabilities.backend = "json_directory";
   capabilities.max_durability = Durability::power;
@@ -290,7 +287,7 @@ Result<std::shared_ptr<SessionStore>> detail::make_json_directory_store_on(
   capabilities.reach = Reach::machine;
   capabilities.limits = options.limits();
   return std::shared_ptr<SessionStore>(std::make_shared<json_directory::JsonDirectoryStore>(
-      std::move(files), std::move(directory), lock, std::move(options), std::move(capabilities),
+      std::move(files), std::move(*place), lock, std::move(options), std::move(capabilities),
       std::move(compaction)));
 }
 

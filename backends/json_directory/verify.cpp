@@ -248,9 +248,9 @@ Result<void> Verification::salvage(const std::string& file, Finding& finding) {
 /// What a look at a log that was read before, or that only an entry names, could not tell. Damage of the log
 /// is told of where the log is checked.
 Verification::Findings Verification::not_read(const Error& error, const std::string& name) {
-  if (error.code() != Errc::io && error.code() != Errc::unavailable) return {};
   Finding finding(error, error.path().empty() ? path_of(*place_.sessions, name + std::string(kLogExtension))
                                               : error.path());
+  if (finding.kind != FindingKind::unreadable) return {};
   finding.key = key_of(name);
   return {std::move(finding)};
 }

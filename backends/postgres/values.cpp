@@ -1,7 +1,5 @@
 #include "values.hpp"
 
-#include <charconv>
-
 namespace sessile::postgres {
 
 namespace {
@@ -94,13 +92,6 @@ Parameter Parameter::texts(const std::vector<std::string>& values) {
     bytes += value;
   }
   return Parameter(kTextArray, std::move(bytes));
-}
-
-std::int64_t Reply::changed() const noexcept {
-  const std::string_view digits = PQcmdTuples(result_.get());
-  std::int64_t count = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  return count;
 }
 
 std::string_view Reply::text(int row, int column) const noexcept {

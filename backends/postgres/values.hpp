@@ -61,8 +61,6 @@ class Reply {
   explicit Reply(PGresult* result) : result_(result) {}
 
   int rows() const noexcept { return PQntuples(result_.get()); }
-  /// The number of rows that a command changed.
-  std::int64_t changed() const noexcept;
   bool is_null(int row, int column) const noexcept { return PQgetisnull(result_.get(), row, column) != 0; }
   std::string_view text(int row, int column) const noexcept;
   std::optional<std::int64_t> integer(int row, int column) const noexcept;

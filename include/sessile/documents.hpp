@@ -223,8 +223,9 @@ class DocumentStore {
 inline constexpr std::size_t kMaxDocumentNameBytes = 180;
 inline constexpr std::size_t kMaxCategoryBytes = 1000;
 
-/// Opens the documents below `base`, which is made by the first write. Does no I/O. Errors: invalid_argument
-/// when `base` is no path.
+/// Opens the documents below `base`, which is made by the first write. Does no I/O. A relative path is
+/// taken from the working directory of now. Errors: invalid_argument for a path that is empty or holds a NUL,
+/// and for a negative lock timeout.
 Result<DocumentStore> open_documents(std::filesystem::path base,
                                      DocumentStoreOptions options = DocumentStoreOptions());
 

@@ -10,7 +10,8 @@
 namespace sessile {
 
 /// A store in `directory`; backends/json_directory/README.md gives its format and promises. Does no I/O.
-/// URL: `jsondir:DIR?lock=…&lock_timeout=…&waiting=…`.
+/// A relative path is taken from the working directory of now. Errors: invalid_argument for a path that is
+/// empty or holds a NUL, and for a negative lock timeout. URL: `jsondir:DIR?lock=…&lock_timeout=…&waiting=…`.
 Result<std::shared_ptr<SessionStore>> make_json_directory_store(std::filesystem::path directory,
                                                                 LockOptions lock = LockOptions(),
                                                                 OpenOptions options = OpenOptions());

@@ -1,6 +1,7 @@
 #include "documents/document_operation.hpp"
 #include "documents/file.hpp"
 #include "documents/works.hpp"
+#include "storage/store_directory.hpp"
 
 #include <sessile/documents.hpp>
 
@@ -146,10 +147,9 @@ Async<DocumentCategory> DocumentStore::open(std::string category, DocumentReadOp
 }
 
 Result<DocumentStore> open_documents(std::filesystem::path base, DocumentStoreOptions options) {
-  if (base.empty() || base.native().find('\0') != std::string::npos) {
-    return Error(Errc::invalid_argument, "the documents need a directory");
-  }
-  return DocumentStore(std::make_shared<detail::DocumentCore>(std::move(base), std::move(options),
+  auto place = storage::store_directory(std::move(base), options.lock(), "documents");
+  if (!place) return place.error();
+  return DocumentStore(std::make_shared<detail::DocumentCore>(std::move(*place), std::move(options),
                                                               storage::real_file_system()));
 }
 

@@ -152,7 +152,6 @@ class Directory {
   virtual SysResult<FileInfo> info(const std::string& name) = 0;
   virtual SysResult<void> rename(const std::string& from, const std::string& to) = 0;
   virtual SysResult<void> remove(const std::string& name) = 0;
-  virtual SysResult<void> remove_directory(const std::string& name) = 0;
   /// All entries but `.` and `..`, in no order.
   virtual SysResult<std::vector<DirectoryEntry>> list() = 0;
   /// Makes creations, renames and removals in this directory durable.

@@ -190,10 +190,6 @@ class PosixDirectory final : public Directory {
     if (::unlinkat(descriptor_.get(), name.c_str(), 0) != 0) return last_error();
     return {};
   }
-  SysResult<void> remove_directory(const std::string& name) override {
-    if (::unlinkat(descriptor_.get(), name.c_str(), AT_REMOVEDIR) != 0) return last_error();
-    return {};
-  }
   SysResult<void> sync() override {
     if (::fsync(descriptor_.get()) != 0) return last_error();
     return {};

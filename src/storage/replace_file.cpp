@@ -163,7 +163,6 @@ PreparedFile::PreparedFile(Directory& directory, std::string name, Durability du
       durability_(durability),
       temporary_(std::move(temporary)) {}
 PreparedFile::PreparedFile(PreparedFile&&) noexcept = default;
-PreparedFile& PreparedFile::operator=(PreparedFile&&) noexcept = default;
 PreparedFile::~PreparedFile() = default;
 
 Result<PreparedFile> prepare_file(Directory& directory, const std::string& name, std::string_view content,

@@ -33,7 +33,6 @@ class Temporary;
 class PreparedFile {
  public:
   PreparedFile(PreparedFile&&) noexcept;
-  PreparedFile& operator=(PreparedFile&&) noexcept;
   ~PreparedFile();
 
   /// The second half, at most once. Errors: as replace_file.

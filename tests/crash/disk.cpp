@@ -178,8 +178,6 @@ void Disk::apply(const Change& change) {
     entry.entry = node.current.at(change.name);
     entry.from = change.name;
     entry.name = change.to;
-  } else if (const Entry& gone = node.current.at(change.name); gone.kind == storage::FileKind::directory) {
-    directories_.at(gone.inode).removed = true;
   }
   next_ = std::max(next_, change.made + 1);
   apply_entry(node.current, entry);

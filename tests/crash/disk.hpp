@@ -64,7 +64,6 @@ class DirectoryNode {
   Entries durable;
   Entries current;
   std::vector<EntryChange> pending;
-  bool removed = false;
 };
 
 /// A call that changed the disk, or its durability: what a trace is made of.

@@ -104,6 +104,15 @@ TEST_CASE(
   CHECK(states > 20);
 }
 
+TEST_CASE(
+    "5 an append repeated under its key survives the power as it promises, though the first promised less") {
+  for (const std::string subject : {"filesystem", "json_directory"}) {
+    CAPTURE(subject);
+    CHECK(wrong_states(subject, "kept", {"key_a_weak", "key_a"}) == 0);
+    CHECK(wrong_states(subject, "fresh", {"save_a_weak", "key_a_weak", "key_a"}) == 0);
+  }
+}
+
 TEST_CASE("6 what is written after a call that failed does not stand behind what a failed sync lost") {
   CHECK(wrong_states("json_directory", "kept", {"append_a", "append_a"}, true) == 0);
 }

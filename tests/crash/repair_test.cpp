@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 using namespace sessile;
 using namespace sessile::crash;
@@ -202,4 +203,30 @@ TEST_CASE("14 a repair that is cut off by a kill or a loss of power costs no byt
   });
   MESSAGE(states << " states of repairs that were cut off");
   CHECK(states > 500);
+}
+
+TEST_CASE("a file that a program without the lock replaces while it is repaired is not taken away") {
+  const auto stores = make_small_stores();
+  SmallStore& what = *stores.front();
+  const Patient patient(what, Damage::in_the_middle);
+  Machine machine(patient.disk());
+  const std::string fresh = "written in between";
+  bool replaced = false;
+  machine.before = [&](const SeamCall& call) {
+    if (call.kind == "sync_directory" && call.name == "quarantine" && !std::exchange(replaced, true)) {
+      const auto place = machine.files()->open_directory("/place/store").value();
+      const auto file = place->open_file("fresh", OpenMode::create_exclusive).value();
+      file->write_at(0, std::span(fresh.data(), fresh.size())).value();
+      place->rename("fresh", "a.json").value();
+    }
+    return 0;
+  };
+  const auto report = what.verify(machine, true).value();
+  machine.before = nullptr;
+  REQUIRE(replaced);
+  REQUIRE(report.findings.size() == 1);
+  CHECK_FALSE(report.findings[0].repaired);
+  REQUIRE(report.findings[0].failure);
+  CHECK(report.findings[0].failure->code() == Errc::conflict);
+  CHECK(files_of(machine.disk()).at(what.file()) == fresh);
 }

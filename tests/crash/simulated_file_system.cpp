@@ -185,15 +185,6 @@ class SimulatedDirectory final : public storage::Directory {
     machine_.change(removal(name));
     return {};
   }
-  SysResult<void> remove_directory(const std::string& name) override {
-    if (auto error = machine_.enter("remove_directory", name)) return error;
-    const Entry* entry = find(name);
-    if (entry == nullptr) return code(ENOENT);
-    if (entry->kind != FileKind::directory) return code(ENOTDIR);
-    if (!machine_.disk_.directory(entry->inode)->current.empty()) return code(ENOTEMPTY);
-    machine_.change(removal(name));
-    return {};
-  }
   SysResult<std::vector<storage::DirectoryEntry>> list() override {
     if (auto error = machine_.enter("list", path_.filename().string())) return error;
     std::vector<storage::DirectoryEntry> entries;
@@ -237,7 +228,6 @@ class SimulatedDirectory final : public storage::Directory {
     return found == entries.end() ? nullptr : &found->second;
   }
   SysResult<InodeId> make(Change::Kind kind, const std::string& name) {
-    if (machine_.disk_.directory(inode_)->removed) return code(ENOENT);
     Change change;
     change.kind = kind;
     change.inode = inode_;

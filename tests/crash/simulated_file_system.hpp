@@ -14,8 +14,8 @@ namespace sessile::crash {
 class SeamCall {
  public:
   std::string kind;  ///< "open", "create", "open_directory", "make_directory", "info", "file_info", "read",
-                     ///< "write", "truncate", "sync", "close", "rename", "remove", "remove_directory",
-                     ///< "list", "sync_directory", "lock"
+                     ///< "write", "truncate", "sync", "close", "rename", "remove", "list",
+                     ///< "sync_directory", "lock"
   std::string name;  ///< of the file or directory that it is about
 };
 

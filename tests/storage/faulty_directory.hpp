@@ -101,9 +101,6 @@ class FaultyDirectory final : public storage::Directory {
     return inner_->make_directory(name);
   }
   storage::SysResult<storage::FileInfo> info(const std::string& name) override { return inner_->info(name); }
-  storage::SysResult<void> remove_directory(const std::string& name) override {
-    return inner_->remove_directory(name);
-  }
   storage::SysResult<std::vector<storage::DirectoryEntry>> list() override {
     if (const int error = faults_->enter_uncounted("list")) return Faults::code(error);
     return inner_->list();

@@ -95,9 +95,6 @@ class FaultyDirectory final : public Directory {
     if (auto error = faults_->ask("remove", name)) return error;
     return directory_->remove(name);
   }
-  SysResult<void> remove_directory(const std::string& name) override {
-    return directory_->remove_directory(name);
-  }
   SysResult<std::vector<DirectoryEntry>> list() override { return directory_->list(); }
   SysResult<void> sync() override {
     if (auto error = faults_->ask("sync_directory", directory_->path().filename().string())) return error;

@@ -305,6 +305,41 @@ TEST_CASE("a file of the raw id that another program wrote is found, rewritten u
   CHECK(scratch.names() == Names{"my chat.json.lock", "my%20chat.json", "my%20chat.json.lock"});
 }
 
+TEST_CASE("30 two files of one id: ours is the session, the other is told of and never touched") {
+  Scratch scratch;
+  auto store = open_in(scratch.path());
+  run(store->save(session_of("my chat"))).value();
+  const std::string other = R"({"session_id":"my chat","agent_id":"x","messages":[]})";
+  test::write(scratch / "my chat.json", other);
+  scratch.sound.expect(FindingKind::corrupt);
+  CHECK(run(store->load("my chat")).value()->agent_id.str() != "x");
+  run(store->append("my chat", Message("user", "x"))).value();
+  const auto page = run(store->list()).value();
+  CHECK(ids_of(page) == Names{"my chat"});
+  REQUIRE(page.unreadable.size() == 1);
+  CHECK(page.unreadable[0].code() == Errc::corrupt);
+  CHECK(page.unreadable[0].path() == (scratch / "my chat.json").string());
+  CHECK(test::read(scratch / "my chat.json") == other);
+}
+
+TEST_CASE(
+    "30 a file of a raw id that cannot be read is that id's, unless it is the name that we gave another's") {
+  Scratch scratch;
+  auto store = open_in(scratch.path());
+  test::write(scratch / "my chat.json", "no json");
+  run(store->save(session_of("a b"))).value();
+  test::write(scratch / "a%20b.json", "no json");
+  scratch.sound.expect(FindingKind::corrupt);
+  CHECK(run(store->load("my chat")).error().code() == Errc::corrupt);
+  CHECK(run(store->save(session_of("my chat"))).error().code() == Errc::corrupt);
+  CHECK(run(store->load("a b")).error().code() == Errc::corrupt);
+  // Its raw name is the one of `a b`, which that file stands for.
+  CHECK(run(store->load("a%20b")).error().code() == Errc::not_found);
+  run(store->save(session_of("a%20b"))).value();
+  CHECK(run(store->load("a%20b")).value()->id.str() == "a%20b");
+  CHECK(test::read(scratch / "a%20b.json") == "no json");
+}
+
 TEST_CASE("an id that looks like another one's file name is its own session") {
   Scratch scratch;
   auto store = open_in(scratch.path());
@@ -475,15 +510,41 @@ TEST_CASE("a repeated append under its key is as durable as it says, whoever wro
 }
 
 TEST_CASE("the URL takes the lock's parameters and refuses others") {
-  CHECK(open_store("file:/tmp/x?lock=flock&lock_timeout=500ms&durability=process").has_value());
+  for (const char* url : {"file:/tmp/x?lock=flock&lock_timeout=500ms&durability=process",
+                          "file:/tmp/x?lock=auto&lock_timeout=2m&waiting=notify",
+                          "file:/tmp/x?lock=ofd&lock_timeout=1s&waiting=backoff",
+                          "file:/tmp/x?lock=interprocess&waiting=poll:5ms"}) {
+    CAPTURE(url);
+    CHECK(open_store(url).has_value());
+  }
   for (const char* url :
        {"file:/tmp/x?lock=none", "file:/tmp/x?lock_timeout=5", "file:/tmp/x?lock_timeout=-5s",
-        "file:/tmp/x?lock_timeout=99999999999999999999s", "file:/tmp/x?what=1", "file:"}) {
+        "file:/tmp/x?lock_timeout=99999999999999999999s", "file:/tmp/x?lock_timeout=999999999999999999m",
+        "file:/tmp/x?waiting=poll", "file:/tmp/x?waiting=poll:0ms", "file:/tmp/x?waiting=poll:soon",
+        "file:/tmp/x?waiting=never", "file:/tmp/x?mode=wo", "file:/tmp/x?what=1", "file:"}) {
     CAPTURE(url);
     auto opened = open_store(url);
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code() == Errc::invalid_argument);
   }
+}
+
+TEST_CASE(
+    "a directory that cannot be meant, and a negative timeout, are refused before anything is touched") {
+  const auto refused = [](const auto& opened) {
+    return !opened && opened.error().code() == Errc::invalid_argument && !opened.error().backend().empty();
+  };
+  const std::filesystem::path with_nul(std::string("/tmp/x\0y", 8));
+  const LockOptions negative = LockOptions().timeout(std::chrono::milliseconds(-1));
+  CHECK(refused(make_filesystem_store("")));
+  CHECK(refused(make_filesystem_store(with_nul)));
+  CHECK(refused(make_filesystem_store("/tmp/x", negative)));
+  CHECK(refused(make_json_directory_store("")));
+  CHECK(refused(make_json_directory_store(with_nul)));
+  CHECK(refused(make_json_directory_store("/tmp/x", negative)));
+  CHECK(refused(open_documents("")));
+  CHECK(refused(open_documents(with_nul)));
+  CHECK(refused(open_documents("/tmp/x", DocumentStoreOptions().lock(negative))));
 }
 
 TEST_CASE("a closed store refuses, and what it wrote is there for the next") {

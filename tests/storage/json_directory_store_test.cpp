@@ -266,12 +266,15 @@ TEST_CASE("A session that grows beyond the limit by appends is refused, and stay
 TEST_CASE("A directory of a newer format or another engine is refused and not touched") {
   for (const std::string& marker :
        {std::string("{\"format\":2,\"engine\":\"json_directory\"}"),
-        std::string("{\"format\":1,\"engine\":\"other\"}"), std::string("no json")}) {
+        std::string("{\"format\":1,\"engine\":\"other\"}"), std::string("no json"), std::string("[1]"),
+        std::string("{\"engine\":\"json_directory\"}"),
+        std::string("{\"engine\":\"json_directory\",\"format\":0}")}) {
     Fixture f;
     std::filesystem::create_directories(f.root());
     f.damaged = true;
     std::ofstream(f.root() / "sessile.json") << marker;
-    const Errc expected = marker == "no json" ? Errc::corrupt : Errc::unsupported;
+    const bool foreign = marker.find("other") != std::string::npos || marker.find('2') != std::string::npos;
+    const Errc expected = foreign ? Errc::unsupported : Errc::corrupt;
     CHECK(f.save(conversation("s", "a", 1)).error().code() == expected);
     CHECK(f.load("s").error().code() == expected);
     CHECK(blocking::list(*f.store).error().code() == expected);

@@ -112,9 +112,6 @@ class NotedDirectory final : public Directory {
     return inner_->rename(from, to);
   }
   SysResult<void> remove(const std::string& name) override { return inner_->remove(name); }
-  SysResult<void> remove_directory(const std::string& name) override {
-    return inner_->remove_directory(name);
-  }
   SysResult<std::vector<DirectoryEntry>> list() override { return inner_->list(); }
   SysResult<void> sync() override { return inner_->sync(); }
   SysResult<std::unique_ptr<LockFile>> try_lock(const std::string& name, LockPrimitive primitive) override {

@@ -71,5 +71,21 @@ TEST_CASE("What is written during a sync is not taken for synced") {
   CHECK(f.syncs == 3);
 }
 
+TEST_CASE("More files than are remembered are all synced, those that nobody wrote here as well") {
+  Fixture f;
+  f.faults->before = [&f](const std::string& call, const std::string&) {
+    if (call == "sync") ++f.syncs;
+    return boost::system::error_code();
+  };
+  for (int i = 0; i < 20'000; ++i)
+    f.unsynced.wrote("gone-" + std::to_string(i) + ".json", Durability::process);
+  std::ofstream(f.place.path() / "c.json") << "text";
+  std::ofstream(f.place.path() / "no session") << "text";
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(f.syncs == 3);
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(f.syncs == 3);
+}
+
 }  // namespace
 }  // namespace sessile::filesystem

@@ -222,6 +222,36 @@ TEST_CASE("repair of a log cuts a torn record and keeps its bytes") {
   CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
 }
 
+TEST_CASE("repair puts a log whose sync failed into a new file, and removes the mark of one that is gone") {
+  Place place("jsondir");
+  place.save("s", 2);
+  place.append("s", "more");
+  const std::string mark = ".poisoned";
+  const auto file = place.file("s");
+  const auto inode = [&file] {
+    struct stat status {};
+    REQUIRE(::stat(file.c_str(), &status) == 0);
+    return status.st_ino;
+  };
+  const auto old = inode();
+  place.write(file.string() + mark, "");
+  place.write(place.file("gone").string() + mark, "");
+  // As a program that has just been started: this one remembers what it poisoned.
+  const auto found = place.verify();
+  CHECK(place.count(found, FindingKind::unsynced) == 1);
+  CHECK(place.count(found, FindingKind::leftover) == 1);
+  CHECK(found.sound());
+  const auto report = place.repair();
+  REQUIRE(report.findings.size() == 2);
+  for (const Finding& finding : report.findings)
+    CHECK_MESSAGE(finding.repaired, told(finding));
+  check_sound(*place.store);
+  CHECK(inode() != old);
+  CHECK_FALSE(std::filesystem::exists(file.string() + mark));
+  CHECK_FALSE(std::filesystem::exists(place.file("gone").string() + mark));
+  CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
+}
+
 TEST_CASE("repair makes a lost or wrong index anew from the logs") {
   Place place("jsondir");
   for (int i = 0; i < 5; ++i)
