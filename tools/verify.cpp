@@ -99,8 +99,8 @@ class Watched {
   std::optional<Progress> bar_;
 };
 
-int verify(Call& call, const Asked& asked) {
-  VerifyReport all;
+/// Adds what is found to `all`. The exit code of the first check that could not be made; empty: all were.
+std::optional<int> check(Call& call, const Asked& asked, VerifyReport& all) {
   const auto add = [&](auto check) -> std::optional<int> {
     Result<VerifyReport> report = [&] {
       Watched watched;
@@ -114,26 +114,33 @@ int verify(Call& call, const Asked& asked) {
   if (!call.store_url.empty() || !only_named) {
     const StorePtr store = call.open();
     if (auto failed = add([&](VerifyOptions options) { return store->verify(std::move(options)); }))
-      return *failed;
+      return failed;
   }
   if (!asked.documents.empty()) {
     auto documents = open_documents(asked.documents);
     if (!documents) return call.fail(documents.error());
     if (auto failed = add([&](VerifyOptions options) { return documents->verify(std::move(options)); })) {
-      return *failed;
+      return failed;
     }
   }
   for (const std::string& file : asked.logs) {
     SessionLog log(file);
     if (auto failed = add([&](VerifyOptions options) { return log.verify(std::move(options)); }))
-      return *failed;
+      return failed;
   }
   for (const std::string& file : asked.memories) {
     if (auto failed =
             add([&](VerifyOptions options) { return MemoryLog::verify(file, std::move(options)); })) {
-      return *failed;
+      return failed;
     }
   }
+  return std::nullopt;
+}
+
+int verify(Call& call, const Asked& asked) {
+  VerifyReport all;
+  // What was found, and repaired, before a check that fails is told all the same.
+  const std::optional<int> failed = check(call, asked, all);
   for (const Finding& finding : all.findings) {
     if (call.json) {
       print_json(to_json(finding));
@@ -141,8 +148,9 @@ int verify(Call& call, const Asked& asked) {
       show(finding);
     }
   }
-  sum_up(all, call.json);
-  return code_of(all);
+  if (!failed || all.checked > 0) sum_up(all, call.json);
+  const int code = code_of(all);
+  return failed && code != kCorrupt ? *failed : code;
 }
 
 }  // namespace

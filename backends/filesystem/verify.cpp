@@ -121,7 +121,13 @@ Result<void> Verification::rewrite(const std::string& file) {
 }
 
 Async<VerifyReport> FilesystemStore::do_verify(VerifyOptions options) {
-  auto directory = co_await storage::run_on(get_executor(), [this](CommitGate&) { return place_->open(); });
+  auto open = [this](CommitGate&) {
+    auto opened = place_->open();
+    // Deleted, and perhaps made anew, since it was opened.
+    if (opened && *opened && place_->let_go_if_replaced(*opened)) opened = place_->open();
+    return opened;
+  };
+  auto directory = co_await storage::run_on(get_executor(), std::move(open));
   if (!directory) co_return directory.error();
   if (*directory == nullptr) co_return VerifyReport();
   const bool may_lock = this->options().access() == Access::read_write;

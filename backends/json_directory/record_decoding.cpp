@@ -1,3 +1,4 @@
+#include "json/parser.hpp"
 #include "last_messages.hpp"
 #include "records.hpp"
 
@@ -106,12 +107,14 @@ Result<RecordHead> head_from(json::object& fields) {
   return head;
 }
 
-/// A record wraps the session in one more level, and may be longer than it.
+/// A record may be longer than its session.
 Limits record_limits(Limits limits) {
   limits.session_bytes = log_bytes_limit(limits);
-  ++limits.depth;
   return limits;
 }
+
+/// Of a record in a session's document, which it wraps in one more level.
+constexpr std::uint32_t kRecordLevel = 0;
 
 /// A document that records are applied to.
 class Replay {
@@ -121,10 +124,13 @@ class Replay {
   /// `omitted`: of its messages, which `text`, the record's line but for them, lacks.
   Result<void> apply(const storage::LogRecord& record, std::string_view text, std::uint64_t omitted) {
     omitted_ += omitted;
-    auto parsed = parse_json(text, Origin::stored, record_limits_);
+    auto parsed = detail::parse_at_level(text, Origin::stored, record_limits_, kRecordLevel);
     // Its offset is into the record.
-    if (!parsed)
+    if (!parsed) {
+      // A record that is sound and beyond this store's limits is no damage, which a repair would take out.
+      if (parsed.error().code() == Errc::too_large) return Error(Errc::too_large, parsed.error().detail());
       return corrupt("a record is not JSON as it must be").with_outside_text(parsed.error().detail());
+    }
     json::object& fields = parsed->as_object();
     const json::value updated_at = updated_at_of(fields);
     // The record's checksum is over the head as well.
@@ -311,6 +317,17 @@ SessionSummary completed(const RecordHead& head, SessionSummary base) {
 
 bool is_snapshot(std::string_view members) noexcept {
   return members.starts_with("\"type\":\"snapshot\",");
+}
+
+bool is_of_known_type(std::string_view members, const Limits& limits) {
+  for (const std::string_view known :
+       {"\"type\":\"snapshot\",", "\"type\":\"patch\",", "\"type\":\"append\","}) {
+    if (members.starts_with(known)) return true;
+  }
+  const auto parsed = detail::parse_at_level("{" + std::string(members) + "}", Origin::stored,
+                                             record_limits(limits), kRecordLevel);
+  // What is no JSON is damage, not a later version's.
+  return !parsed || type_of(parsed->as_object()).has_value();
 }
 
 std::size_t last_snapshot(const storage::LogScan& scan) noexcept {

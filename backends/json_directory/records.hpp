@@ -82,6 +82,8 @@ Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& li
 
 /// By a record's members, or their first bytes: none but a snapshot begins as one.
 bool is_snapshot(std::string_view members) noexcept;
+/// False for a record that only a later version knows how to read.
+bool is_of_known_type(std::string_view members, const Limits& limits);
 /// The index of the last snapshot; records.size() when there is none.
 std::size_t last_snapshot(const storage::LogScan& scan) noexcept;
 

@@ -1,5 +1,6 @@
 #include "verify.hpp"
 
+#include "salvage.hpp"
 #include "session_log.hpp"
 #include "storage/append_log.hpp"
 #include "storage/log_poison.hpp"
@@ -21,9 +22,6 @@ using storage::FileKind;
 using storage::run_on;
 
 namespace {
-
-/// How many records at the end of a log are given up, one by one, when what they add up to is no session.
-constexpr int kMostDropped = 64;
 
 std::string path_of(const Directory& directory, const std::string& file) {
   return (directory.path() / file).string();
@@ -61,42 +59,6 @@ Result<ReadLog> read_log(Directory& sessions, const std::string& file, const Lim
   read.torn = scan->torn;
   read.poisoned = log->sync_failed();
   return read;
-}
-
-class Salvaged {
- public:
-  Salvaged(Replayed state_, std::uint64_t seq_) : state(std::move(state_)), seq(seq_) {}
-  Replayed state;
-  std::uint64_t seq;  // of the last record that is in it
-};
-
-/// The latest state that the readable records of `file` add up to: that of the last run of them with a
-/// snapshot. Empty when there is none. Errors: too_large, unsupported: of good records, so it is not for a
-/// repair to drop them.
-Result<std::optional<Salvaged>> latest_state(const storage::LogSalvage& salvage, const std::string& file,
-                                             const Limits& limits) {
-  for (auto run = salvage.runs.rbegin(); run != salvage.runs.rend(); ++run) {
-    storage::LogScan scan;
-    scan.records = *run;
-    for (int dropped = 0; dropped < kMostDropped && !scan.records.empty(); ++dropped) {
-      auto state = replay(scan, limits);
-      if (!state && state.error().code() != Errc::corrupt) return state.error();
-      if (state && log_name(state->summary.id) == file) {
-        return std::optional<Salvaged>(Salvaged(std::move(*state), scan.records.back().seq));
-      }
-      scan.records.pop_back();
-    }
-  }
-  return std::optional<Salvaged>();
-}
-
-/// How many writes behind `state` may have been acknowledged: the numbers of the records tell, but for those
-/// of which nothing is left.
-std::uint64_t writes_lost(const storage::LogSalvage& salvage, std::uint64_t state) {
-  std::uint64_t last = state;
-  for (const auto& run : salvage.runs)
-    last = std::max(last, run.back().seq);
-  return last - state + salvage.lost;
 }
 
 }  // namespace
@@ -179,11 +141,13 @@ Async<void> Verification::check_session(std::string name) {
 Verification::Findings Verification::look_at_log(const std::string& name, bool repair) {
   const std::string file = name + std::string(kLogExtension);
   agents_.erase(name);
+  told_.erase(name);
   auto read = read_log(*place_.sessions, file, limits_);
   if (!read && read.error().code() == Errc::not_found) return {};
   Finding finding;
   if (!read) {
     finding = Finding(read.error(), path_of(*place_.sessions, file));
+    if (finding.kind == FindingKind::unreadable) told_.insert(name);
     if (repair && finding.kind == FindingKind::corrupt) conclude(finding, salvage(file, finding));
   } else {
     agents_[name] = file_name(read->state.summary.agent_id.str());
@@ -250,7 +214,8 @@ Result<void> Verification::salvage(const std::string& file, Finding& finding) {
 Verification::Findings Verification::not_read(const Error& error, const std::string& name) {
   Finding finding(error, error.path().empty() ? path_of(*place_.sessions, name + std::string(kLogExtension))
                                               : error.path());
-  if (finding.kind != FindingKind::unreadable) return {};
+  const bool gone = error.code() == Errc::not_found;
+  if (gone || finding.kind != FindingKind::unreadable || told_.contains(name)) return {};
   finding.key = key_of(name);
   return {std::move(finding)};
 }
@@ -258,12 +223,17 @@ Verification::Findings Verification::not_read(const Error& error, const std::str
 Verification::Findings Verification::look_at_entry(const std::string& name, bool repair) {
   const std::string file = name + std::string(kLogExtension);
   auto summary = read_summary(*place_.sessions, file, limits_);
-  if (!summary) return agents_.contains(name) ? not_read(summary.error(), name) : Findings();
+  if (!summary) return not_read(summary.error(), name);
   const std::string agent = file_name(summary->agent_id.str());
   agents_[name] = agent;
   if (place_.agents) {
     auto entries = place_.agents->open_directory(agent);
-    if (entries && (*entries)->info(name)) return {};
+    auto there = entries ? (*entries)->info(name) : storage::SysResult<storage::FileInfo>(entries.error());
+    if (there) return {};
+    if (there.error() != boost::system::errc::no_such_file_or_directory) {
+      return not_read(
+          storage::system_error(there.error(), "cannot look for the entry", *place_.agents, agent), name);
+    }
   }
   Finding finding(FindingKind::missing_entry, (place_.root->path() / "agents" / agent / name).string());
   finding.key = summary->id.str();
@@ -294,9 +264,16 @@ Verification::Findings Verification::look_at_mark(const std::string& name, bool 
   return {std::move(finding)};
 }
 
+/// What is known so far, and what was repaired, is not given up for a directory that cannot be read.
+Result<void> Verification::note_or_end(const Error& error) {
+  if (error.code() != Errc::io && error.code() != Errc::unavailable) return error;
+  run_.note(Finding(error, error.path()));
+  return success();
+}
+
 Async<void> Verification::check_agents() {
   auto agents = co_await list(place_.agents);
-  if (!agents) co_return agents.error();
+  if (!agents) co_return note_or_end(agents.error());
   for (const auto& agent : *agents) {
     if (agent.kind != FileKind::directory) {
       run_.note(storage::wrong_type(*place_.agents, agent.name));
@@ -314,12 +291,9 @@ Async<void> Verification::check_agent(std::string agent) {
     if (opened) return std::move(*opened);
     return storage::system_error(opened.error(), "cannot open the index", *place_.agents, agent);
   });
-  if (!entries) {
-    run_.note(Finding(entries.error(), path_of(*place_.agents, agent)));
-    co_return success();
-  }
+  if (!entries) co_return note_or_end(entries.error());
   auto listed = co_await list(*entries);
-  if (!listed) co_return listed.error();
+  if (!listed) co_return note_or_end(listed.error());
   for (const auto& entry : *listed) {
     const auto known = agents_.find(entry.name);
     if (entry.kind != FileKind::regular) {

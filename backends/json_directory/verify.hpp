@@ -37,6 +37,7 @@ class Verification {
   Findings look_at_entry(const std::string& name, bool repair);
   Findings look_at_mark(const std::string& name, bool repair);
   Findings look_for_session(storage::Directory& entries, const std::string& name, bool repair);
+  Result<void> note_or_end(const Error& error);
   Findings not_read(const Error& error, const std::string& name);
   Result<void> salvage(const std::string& log, Finding& finding);
   Result<void> cut(const std::string& log, Finding& finding);
@@ -48,6 +49,8 @@ class Verification {
   storage::VerifyRun run_;
   /// The agents' directories of the sessions that could be read.
   std::map<std::string, std::string> agents_;
+  /// The sessions whose log could not be read, and was told of.
+  std::set<std::string> told_;
 };
 
 }  // namespace sessile::json_directory

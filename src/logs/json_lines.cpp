@@ -40,7 +40,10 @@ class LineReader {
     place_.line = number;
     place_.offset = offset;
     trim(line);
-    if (line.empty() || try_value(line) == Outcome::done) return;
+    if (line.empty()) return;
+    const Outcome whole = try_value(line);
+    if (whole == Outcome::done) return;
+    if (whole == Outcome::too_large && line.front() != '{') return skip(line, SkipReason::too_large);
     // Not one value: perhaps several without a newline between, as two writers at once leave them.
     while (!line.empty()) {
       const std::size_t size = line.front() == '{' ? object_size(line) : 0;

@@ -49,8 +49,9 @@ Result<ReadMemory> read_memory(Directory& directory, const LogPlace& place) {
   return memory;
 }
 
-/// All items of which a record can be read.
-ReadMemory salvaged(std::string_view bytes, const Limits& limits) {
+/// All items of which a record can be read. Errors: too_large, unsupported: of good records, so it is not for
+/// a repair to drop them.
+Result<ReadMemory> salvaged(std::string_view bytes, const Limits& limits) {
   const auto salvage = storage::salvage_log(bytes);
   ReadMemory memory;
   std::uint64_t lost = salvage.lost;
@@ -58,8 +59,9 @@ ReadMemory salvaged(std::string_view bytes, const Limits& limits) {
     if (memory.seq != 0 && run.front().seq > memory.seq + 1) lost += run.front().seq - memory.seq - 1;
     memory.seq = std::max(memory.seq, run.back().seq);
     for (const storage::LogRecord& record : run) {
+      const auto applied = apply_record(memory.content, record, limits);
       // One that is no record of a memory has nothing to say here.
-      apply_record(memory.content, record, limits).ignore();
+      if (!applied && applied.error().code() != Errc::corrupt) return applied.error();
     }
   }
   // Each lost record may have been one that gave out an id.
@@ -72,12 +74,13 @@ Result<void> salvage(Directory& directory, const LogPlace& place, Finding& findi
   const Limits& limits = place.options.limits();
   auto bytes = storage::read_file(directory, place.name, memory_bytes_limit(limits));
   if (!bytes) return bytes.error();
+  const auto memory = salvaged(*bytes, memory_record_limits(limits));
+  if (!memory) return memory.error();
   if (auto copied = storage::Quarantine(directory).copy(directory, place.name, 0, finding); !copied) {
     return copied;
   }
-  const ReadMemory memory = salvaged(*bytes, memory_record_limits(limits));
   CommitGate gate;
-  return storage::replace_log(directory, place.name, memory.seq + 1, snapshot_members(memory.content),
+  return storage::replace_log(directory, place.name, memory->seq + 1, snapshot_members(memory->content),
                               Durability::power, gate);
 }
 

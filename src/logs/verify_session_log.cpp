@@ -2,9 +2,12 @@
 #include "logs/json_lines.hpp"
 #include "logs/log_operation.hpp"
 #include "logs/session_log_state.hpp"
+#include "storage/log_record.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 #include "storage/verify_run.hpp"
+
+#include <boost/json/stream_parser.hpp>
 
 #include <algorithm>
 
@@ -16,15 +19,30 @@ using storage::conclude;
 using storage::Directory;
 using storage::Findings;
 
-/// True when `part` is what an interrupted write leaves: a beginning of an object, perhaps with NULs where
-/// what was written did not reach the disk. No whole object was acknowledged there.
-bool is_torn(std::string_view part) noexcept {
-  const std::size_t written = part.find_last_not_of('\0');
-  if (written == std::string_view::npos) return true;
-  return part.front() == '{' && detail::object_size(part.substr(0, written + 1)) == 0;
+/// `part`, which is at `offset` of the file, up to the NULs that stand where sectors did not reach the disk:
+/// those to its end, or to a sector's.
+std::string_view without_holes(std::string_view part, std::uint64_t offset) noexcept {
+  const std::size_t hole = std::min(part.find('\0'), part.size());
+  const std::size_t end = std::min(part.find_first_not_of('\0', hole), part.size());
+  return end == part.size() || (offset + end) % storage::kSectorBytes == 0 ? part.substr(0, hole) : part;
 }
 
-Finding finding_of(const SkippedPart& part, std::string_view text, const std::string& path) {
+/// True when `part` is what an interrupted write leaves: a beginning of an object that is JSON as far as it
+/// goes. A byte that was changed later makes it something else, but for a quote in the place of another.
+bool is_torn(std::string_view part, std::uint64_t offset, const Limits& limits) {
+  const std::string_view written = without_holes(part, offset);
+  if (written.empty()) return true;
+  if (written.front() != '{') return false;
+  json::parse_options options;
+  options.max_depth = limits.depth;
+  json::stream_parser parser(json::storage_ptr(), options);
+  boost::system::error_code failure;
+  parser.write(written.data(), written.size(), failure);
+  return !failure && !parser.done();
+}
+
+Finding finding_of(const SkippedPart& part, std::string_view text, const std::string& path,
+                   const Limits& limits) {
   Finding finding(FindingKind::corrupt, path);
   finding.offset = part.offset;
   finding.detail = "line " + std::to_string(part.line) + ", " + std::to_string(part.bytes) + " bytes: ";
@@ -32,7 +50,7 @@ Finding finding_of(const SkippedPart& part, std::string_view text, const std::st
   if (part.reason == SkipReason::too_large) {
     finding.kind = FindingKind::too_large;
     finding.detail += "over the limit of a turn";
-  } else if (is_torn(bytes)) {
+  } else if (is_torn(bytes, part.offset, limits)) {
     finding.kind = FindingKind::torn;
     finding.detail += "a line that was not written whole";
   } else {
@@ -74,7 +92,7 @@ Findings look(Directory& directory, const detail::LogPlace& place, bool repair) 
   }
   const LoadedLog log = detail::read_log(*text, limits);
   for (const SkippedPart& part : log.skipped) {
-    if (part.reason != SkipReason::not_a_turn) findings.push_back(finding_of(part, *text, path));
+    if (part.reason != SkipReason::not_a_turn) findings.push_back(finding_of(part, *text, path, limits));
   }
   const auto is_bad = [](const Finding& finding) { return finding.kind != FindingKind::too_large; };
   const auto first = std::find_if(findings.begin(), findings.end(), is_bad);

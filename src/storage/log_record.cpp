@@ -15,7 +15,6 @@ constexpr std::string_view kSeqStart = "\"seq\":";
 constexpr std::string_view kSuffixStart = ",\"len\":\"";
 constexpr std::string_view kSuffixEnd = "\"}";
 constexpr std::size_t kLengthDigits = 10;
-constexpr std::uint64_t kSectorBytes = 512;
 
 static_assert(kPrefixStart.size() + 8 + kPrefixEnd.size() == kRecordPrefixBytes);
 static_assert(kSuffixStart.size() + kLengthDigits + kSuffixEnd.size() == kRecordSuffixBytes);

@@ -25,6 +25,9 @@ inline constexpr std::size_t kRecordPrefixBytes = 18;
 /// Bytes of `,"len":"LLLLLLLLLL"}`.
 inline constexpr std::size_t kRecordSuffixBytes = 20;
 
+/// What a device writes whole or not at all.
+inline constexpr std::uint64_t kSectorBytes = 512;
+
 /// CRC-32 as zlib computes it.
 std::uint32_t checksum(std::string_view bytes) noexcept;
 /// Eight lowercase hex digits.

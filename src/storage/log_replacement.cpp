@@ -61,13 +61,32 @@ Result<void> remove_log(Directory& directory, const std::string& name, Durabilit
   return removed;
 }
 
+namespace {
+
+/// The log has other names, whose content must stay as it is: what is kept goes into a file of its own.
+Result<void> cut_copy(Directory& directory, const std::string& name, std::uint64_t size, std::uint64_t end) {
+  auto bytes = read_file(directory, name, size);
+  if (!bytes) return bytes.error();
+  CommitGate gate;
+  return replace_file(directory, name, std::string_view(*bytes).substr(0, end), Durability::power, gate);
+}
+
+}  // namespace
+
 Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end) {
   auto log = directory.open_file(name, OpenMode::read_write);
   if (!log) return system_error(log.error(), "cannot open the log", directory, name);
-  auto done = (*log)->truncate(end);
-  if (done) done = (*log)->sync_data();
-  if (done) return success();
-  return system_error(done.error(), "cannot cut the log", directory, name);
+  auto info = (*log)->info();
+  if (!info) return system_error(info.error(), "cannot look at the log", directory, name);
+  if (info->links > 1) return cut_copy(directory, name, info->size, end);
+  if (auto cut = (*log)->truncate(end); !cut)
+    return system_error(cut.error(), "cannot cut the log", directory, name);
+  if (auto synced = (*log)->sync_data(); !synced) {
+    // What was written before, and not synced, may be lost with it.
+    mark_poisoned(directory, name);
+    return system_error(synced.error(), "cannot sync the log that was cut", directory, name);
+  }
+  return success();
 }
 
 }  // namespace sessile::storage

@@ -45,8 +45,9 @@ Result<PreparedLog> prepare_log(Directory& directory, const std::string& name, s
                                 std::string_view members, std::uint64_t room, Durability durability,
                                 const CommitGate& gate);
 
-/// Cuts the log at `end`, behind its last whole record, and syncs it. Precondition: as open_to_write. Errors:
-/// io.
+/// Cuts the log at `end`, behind its last whole record, and syncs it; one that has other names as well (a
+/// backup made of hard links) is replaced by a file of its own. A sync that fails poisons the log.
+/// Precondition: as open_to_write. Errors: io, unavailable.
 Result<void> cut_log(Directory& directory, const std::string& name, std::uint64_t end);
 
 /// Unlinks the log, as remove_file does, and its mark. Precondition: as open_to_write.

@@ -3,6 +3,16 @@
 
 namespace sessile {
 
+namespace {
+
+/// True for errors that are the check's own, and not the session's.
+bool says_nothing(Errc code) noexcept {
+  return code == Errc::unavailable || code == Errc::cancelled || code == Errc::timed_out ||
+         code == Errc::closed;
+}
+
+}  // namespace
+
 Async<VerifyReport> SessionStore::do_verify(VerifyOptions options) {
   if (options.repairs()) {
     co_return Error(Errc::unsupported,
@@ -26,6 +36,7 @@ Async<VerifyReport> SessionStore::do_verify(VerifyOptions options) {
     for (const SessionSummary& summary : page->items) {
       auto loaded = co_await do_load(summary.id, LoadOptions());
       ++report.checked;
+      if (!loaded && says_nothing(loaded.error().code())) co_return loaded.error();
       if (!loaded) {
         note(loaded.error().with_key(summary.id.str()));
       } else if ((*loaded)->id != summary.id) {

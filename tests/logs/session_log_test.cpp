@@ -273,7 +273,7 @@ TEST_CASE("H3 a log of many objects glued on one line is read in a reasonable ti
   for (std::size_t i = 0; i < kTurns; ++i)
     text += "{\"role\":\"user\",\"content\":\"" + std::to_string(i) + "\"}";
   write(file, text + "\n" + std::string(1 << 20, '{') + "\n");
-  place.sound.expect(FindingKind::torn);
+  place.sound.expect(FindingKind::corrupt);
   const LoadedLog log = run(SessionLog(file).load()).value();
   CHECK(log.turns.size() == kTurns);
   CHECK(log.skipped.size() == 1);

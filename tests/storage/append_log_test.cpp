@@ -2,6 +2,7 @@
 #include "support/temporary_directory.hpp"
 
 #include "storage/append_log.hpp"
+#include "storage/log_poison.hpp"
 #include "storage/log_replacement.hpp"
 
 #include <doctest/doctest.h>
@@ -422,6 +423,26 @@ TEST_CASE("After a failed sync the log must be replaced, and says so to every pr
   CHECK_FALSE(f.poisoned());
   CHECK_FALSE(std::filesystem::exists(f.place.path() / "log.poisoned"));
   CHECK(f.numbers() == Numbers{3});
+}
+
+TEST_CASE(
+    "After the sync of a cut log failed it must be replaced, and a cut leaves its other names as they are") {
+  Fixture f;
+  f.put(sample() + "torn");
+  f.faults->before = [](const std::string& call, const std::string&) {
+    return call == "sync" ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  CHECK(cut_log(*f.directory, "log", sample().size()).error().code() == Errc::io);
+  f.faults->before = nullptr;
+  CHECK(AppendLog::open_to_write(*f.directory, "log")->must_be_replaced());
+  clear_poison(*f.directory, "log");
+
+  f.put(sample() + "torn");
+  const auto backup = f.place.path() / "backup";
+  std::filesystem::create_hard_link(f.place.path() / "log", backup);
+  CHECK(cut_log(*f.directory, "log", sample().size()));
+  CHECK(f.content() == sample());
+  CHECK(std::filesystem::file_size(backup) == sample().size() + 4);
 }
 
 TEST_CASE("A failed sync is not tried again: the second one would say that all is well") {

@@ -28,6 +28,7 @@ class OwnStore final : public SessionStore {
 
   std::vector<SessionId> gone_when_loaded;
   std::vector<SessionId> unreadable_when_loaded;
+  std::optional<Errc> out_of_order;  ///< of every load
 
  private:
   static Capabilities own() {
@@ -56,6 +57,7 @@ class OwnStore final : public SessionStore {
   }
   Async<SessionPtr> do_load(SessionId id, LoadOptions options) override {
     const std::lock_guard lock(mutex_);
+    if (out_of_order) co_return Error(*out_of_order);
     if (contains(unreadable_when_loaded, id)) co_return Error(Errc::corrupt).with_path("/somewhere");
     const auto found = sessions_.find(id);
     if (found == sessions_.end() || contains(gone_when_loaded, id)) co_return Error(Errc::not_found);
@@ -237,4 +239,16 @@ TEST_CASE(
   const Error unavailable = blocking::save(*nowhere, Session("s")).error();
   CHECK(unavailable.code() == Errc::unavailable);
   CHECK(unavailable.cause().value() == ENOTDIR);
+}
+
+TEST_CASE("a check of a store that cannot be reached ends with its error, and accuses no session") {
+  auto store = std::make_shared<OwnStore>();
+  REQUIRE(blocking::save(*store, Session("s")));
+  CHECK(blocking::verify(*store).value().sound());
+  for (const Errc code : {Errc::unavailable, Errc::cancelled, Errc::timed_out, Errc::closed}) {
+    store->out_of_order = code;
+    CHECK(blocking::verify(*store).error().code() == code);
+  }
+  store->out_of_order = Errc::corrupt;
+  CHECK_FALSE(blocking::verify(*store).value().sound());
 }

@@ -1,5 +1,6 @@
 // The check and the repair of documents, of a daemon's state and of logs; and the command.
 #include "places.hpp"
+#include "storage/log_record.hpp"
 #include "support/run.hpp"
 
 #include <sys/wait.h>
@@ -117,6 +118,68 @@ TEST_CASE("verify of a session log tells torn lines from damaged ones, and repai
   CHECK(loaded.meta.at("model") == "m");
   run(log.append(Message("user", "four"))).value();
   check_sound(run(log.verify()));
+}
+
+TEST_CASE("verify of a session log calls a damaged turn damage, wherever a byte of it was changed") {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "session.jsonl";
+  SessionLog log(file);
+  run(log.append(Message("user", "one"))).value();
+  run(log.append(Message("assistant", "two"))).value();
+  const std::string good = Place::read(file);
+  const std::size_t line = good.rfind("{\"role\"");
+  std::size_t torn = 0;
+  for (std::size_t at = line; at + 1 < good.size(); ++at) {
+    std::string bytes = good;
+    bytes[at] = '!';
+    Place::write(file, bytes);
+    const auto report = run(log.verify()).value();
+    torn += static_cast<std::size_t>(Place::count(report, FindingKind::torn));
+    if (good[at] != '"' && report.findings.size() == 1 && good[at] != '}') CHECK_FALSE(report.sound());
+  }
+  // A quote in the place of another, and the last brace, are what a write that was cut off could be.
+  CHECK(torn < 12);
+  for (std::size_t end = line + 1; end + 1 < good.size(); ++end) {
+    Place::write(file, good.substr(0, end));
+    const auto report = run(log.verify()).value();
+    REQUIRE(report.findings.size() == 1);
+    CHECK(report.findings[0].kind == FindingKind::torn);
+  }
+  Place::write(file, good.substr(0, line + 20) + std::string(30, '\0') + "\n");
+  CHECK(only(run(log.verify()).value()).kind == FindingKind::torn);
+  Place::write(file, good.substr(0, line + 20) + std::string(3, '\0') + good.substr(line + 23));
+  CHECK(only(run(log.verify()).value()).kind == FindingKind::corrupt);
+}
+
+TEST_CASE("repair of a session log leaves JSON that is over the limits where it is") {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "session.jsonl";
+  Limits limits;
+  limits.message_bytes = 100;
+  limits.depth = 10;
+  SessionLog log(file, json::object(), LogOptions().limits(limits));
+  run(log.append(Message("user", "one"))).value();
+  const std::string text = Place::read(file) + "[" + std::string(200, '1') + "]\n" + std::string(20, '[') +
+                           std::string(20, ']') + "\n{\"role\":\"user\",\"content\":\"" +
+                           std::string(200, 'x') + "\"}\n";
+  Place::write(file, text);
+  const auto report = run(log.verify(VerifyOptions().repair())).value();
+  CHECK(Place::count(report, FindingKind::too_large) == 3);
+  CHECK(report.findings.size() == 3);
+  CHECK(Place::read(file) == text);
+}
+
+TEST_CASE("repair of a damaged memory leaves one alone that a later version wrote") {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "memory.jsonl";
+  const std::string text = storage::frame_record(1, R"("memory":{"format":2,"entries":["all"]})") +
+                           "damaged\n" +
+                           storage::frame_record(3, R"("add":{"id":1,"kind":"fact","content":"x"})");
+  Place::write(file, text);
+  const auto finding = only(run(MemoryLog::verify(file, VerifyOptions().repair())).value());
+  CHECK_FALSE(finding.repaired);
+  CHECK(finding.failure->code() == Errc::unsupported);
+  CHECK(Place::read(file) == text);
 }
 
 TEST_CASE("verify of a memory keeps every item that can be read, and gives no id twice") {
@@ -237,6 +300,22 @@ TEST_CASE("sessile verify tells damage by path and byte, exits with 6, and its r
   ran = sessile_command(place, on_store + "verify --repair");
   CHECK(ran.out == "checked 1: all is as it should be\n");
   CHECK(holds(sessile_command(place, "verify --help").out, "It destroys nothing"));
+}
+
+TEST_CASE("sessile verify tells what it found and repaired before a check that cannot be made") {
+  Place place("jsondir");
+  place.save("bad", 2);
+  place.write(place.file("bad"), "garbage");
+  place.write(place.directory.path() / "file", "");
+  const std::string memory = " --memory file/memory.jsonl";
+  Ran ran = sessile_command(place, "--store jsondir:store verify" + memory);
+  CHECK(ran.code == 6);
+  CHECK(holds(ran.out, "corrupt: "));
+  CHECK(holds(ran.out, "unavailable"));
+  ran = sessile_command(place, "--store jsondir:store verify --repair" + memory);
+  CHECK(ran.code == 1);
+  CHECK(holds(ran.out, "kept in "));
+  CHECK(holds(ran.out, "unavailable"));
 }
 
 TEST_CASE("sessile verify checks documents and logs that are named, and says what is in use") {

@@ -252,6 +252,120 @@ TEST_CASE("repair puts a log whose sync failed into a new file, and removes the 
   CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
 }
 
+TEST_CASE(
+    "33 a session that is nested deeper than this store's limit is not damaged, and no repair touches it") {
+  for_each_directory([](Place& place) {
+    json::value deep("bottom");
+    for (int level = 0; level < 300; ++level)
+      deep = json::array{std::move(deep)};
+    const auto roomy = open_store(place.url() + "?max_depth=400").value();
+    blocking::save(*roomy, Place::session("s", 1)).value();
+    blocking::append(*roomy, SessionId("s"), {Message("user", deep), Message("user", "last")}).value();
+    blocking::save(*roomy, Place::session("t", 1).add_message("user", deep)).value();
+    for (const char* id : {"s", "t"})
+      CHECK(blocking::load(*place.store, SessionId(id)).error().code() == Errc::too_large);
+    const std::string before = place.read(place.file("s")) + place.read(place.file("t"));
+    const auto report = place.repair();
+    CHECK(place.count(report, FindingKind::too_large) == 2);
+    CHECK(report.findings.size() == 2);
+    CHECK(place.read(place.file("s")) + place.read(place.file("t")) == before);
+    CHECK((*blocking::load(*roomy, SessionId("s")))->messages.size() == 3);
+  });
+}
+
+TEST_CASE("33 a session as deep as can be is read back by every store of files") {
+  for_each_directory([](Place& place) {
+    const auto deepest = open_store(place.url() + "?max_depth=1000").value();
+    const auto nested = [](int levels) {
+      json::value deep("bottom");
+      for (int level = 0; level < levels; ++level)
+        deep = json::array{std::move(deep)};
+      return Place::session("s", 1).add_message("user", std::move(deep));
+    };
+    int accepted = 0;
+    for (int levels = 990; levels <= 1002; ++levels) {
+      const auto saved = blocking::save(*deepest, nested(levels));
+      if (!saved) {
+        CHECK(saved.error().code() == Errc::too_large);
+        continue;
+      }
+      ++accepted;
+      CAPTURE(levels);
+      const auto again = open_store(place.url() + "?max_depth=1000").value();
+      CHECK(blocking::load(*again, SessionId("s")).has_value());
+    }
+    CHECK(accepted > 3);
+    CHECK(accepted < 12);
+    REQUIRE(blocking::remove(*deepest, SessionId("s")));
+  });
+}
+
+TEST_CASE("repair of a damaged log leaves one alone that a later version went on with behind the damage") {
+  Place place("jsondir");
+  place.save("s", 2);
+  place.append("s", "more");
+  const auto file = place.file("s");
+  std::string log = place.read(file);
+  log.resize(log.find_last_not_of('\n') + 2);
+  log[log.size() - 60] = '\x01';
+  const std::string later = R"("type":"summary of a later version","summary":{})";
+  place.write(file, log + storage::frame_record(3, later));
+  const std::string before = place.read(file);
+  const auto report = place.repair();
+  REQUIRE(report.findings.size() == 1);
+  CHECK_FALSE(report.findings[0].repaired);
+  CHECK(report.findings[0].failure->code() == Errc::unsupported);
+  CHECK(place.read(file) == before);
+}
+
+TEST_CASE("repair of a torn log leaves a backup made of hard links as it is") {
+  Place place("jsondir");
+  place.save("s", 2);
+  const auto file = place.file("s");
+  std::string log = place.read(file);
+  log.resize(log.find_last_not_of('\n') + 2);
+  const std::string torn = log + "{\"crc\":\"01234567\",\"seq\":2,";
+  place.write(file, torn);
+  const auto backup = place.directory.path() / "backup";
+  std::filesystem::create_hard_link(file, backup);
+  CHECK(place.repair().findings.at(0).repaired);
+  CHECK(place.read(backup) == torn);
+  CHECK(place.read(file) == log);
+  CHECK(place.mode(file) == 0600);
+  check_sound(*place.store);
+}
+
+TEST_CASE("what cannot be read is told of once, and what could not be looked at is not called missing") {
+  if (::geteuid() == 0) {
+    // Modes mean nothing to root; a link that leads in a circle cannot be opened by anybody.
+    Place place("jsondir");
+    place.save("s", 1);
+    place.save("t", 1);
+    const auto agent = place.root() / "agents" / "a";
+    std::filesystem::remove_all(agent);
+    std::filesystem::create_symlink(agent, agent);
+    const auto report = place.verify();
+    CHECK(place.count(report, FindingKind::missing_entry) == 0);
+    CHECK(report.findings.size() == 1);
+    CHECK_FALSE(report.sound());
+    return;
+  }
+  Place place("jsondir");
+  place.save("s", 1);
+  std::filesystem::permissions(place.file("s"), std::filesystem::perms::none);
+  CHECK(place.verify().findings.size() == 1);
+}
+
+TEST_CASE("verify looks at the directory that is there, when it was deleted and made anew") {
+  Place place("file");
+  place.save("s", 1);
+  const auto kept = place.directory.path() / "kept";
+  std::filesystem::rename(place.root(), kept);
+  std::filesystem::copy(kept, place.root(), std::filesystem::copy_options::recursive);
+  place.write(place.file("s"), "no json");
+  CHECK(place.count(place.verify(), FindingKind::corrupt) == 1);
+}
+
 TEST_CASE("repair makes a lost or wrong index anew from the logs") {
   Place place("jsondir");
   for (int i = 0; i < 5; ++i)
