@@ -30,6 +30,9 @@ Result<Written> save(SessionStore& store, SessionPtr session, SaveOptions option
 Result<Written> save(SessionStore& store, Session session, SaveOptions options) {
   return wait(store.save(std::move(session), options));
 }
+Result<Written> save(SessionStore& store, std::shared_ptr<Session> session, SaveOptions options) {
+  return wait(store.save(std::move(session), options));
+}
 Result<SessionPtr> load(SessionStore& store, SessionId id, LoadOptions options) {
   return wait(store.load(std::move(id), options));
 }

@@ -77,9 +77,16 @@ Error difference(const SessionId& id, std::string_view what) {
   return Error(Errc::conflict, what).with_operation("copy").with_key(id.str());
 }
 
-/// Compares a session with the target's; where `present` lacks the source's last update, writes it. Empty:
-/// to be looked at again.
-Async<std::optional<Settled>> write(JobPtr job, SessionPtr source, SessionPtr present) {
+/// What is known of a session after the writes of it that were tried.
+class Progress {
+ public:
+  Progress() noexcept {}
+  bool inserts = false;    ///< the first of them found none at the target
+  bool uncertain = false;  ///< the last one may be there, and may be lost with the power
+};
+
+/// Writes `source`, where `present`, or nothing, is at the target. Empty: to be looked at again.
+Async<std::optional<Settled>> write(JobPtr job, SessionPtr source, SessionPtr present, Progress* progress) {
   SaveOptions options;
   options.times(Times::preserve).timeout(job->options.timeout());
   if (present)
@@ -90,10 +97,15 @@ Async<std::optional<Settled>> write(JobPtr job, SessionPtr source, SessionPtr pr
   if (!written) {
     const Error refusal = written.error();
     // Either says that what we compared with is not, or may not be, what is stored.
-    if (refusal.code() == Errc::conflict || refusal.code() == Errc::indeterminate) co_return std::nullopt;
+    if (refusal.code() == Errc::conflict) co_return std::nullopt;
+    if (refusal.code() == Errc::indeterminate && !progress->uncertain) {
+      progress->uncertain = true;
+      co_return std::nullopt;
+    }
     if (ends_the_copy(refusal.code())) co_return refusal;
     co_return Settled(refusal);
   }
+  progress->uncertain = false;
   auto back = co_await job->to->load(source->id, LoadOptions().timeout(job->options.timeout()));
   if (!back) {
     if (ends_the_copy(back.error().code())) co_return back.error();
@@ -102,13 +114,14 @@ Async<std::optional<Settled>> write(JobPtr job, SessionPtr source, SessionPtr pr
   auto same = co_await compare(source, *back);
   if (!same) co_return same.error();
   if (!*same) co_return std::nullopt;
-  co_return Settled(present ? Settled::How::recopied : Settled::How::copied);
+  co_return Settled(progress->inserts ? Settled::How::copied : Settled::How::recopied);
 }
 
 /// Brings one session to the target, or, with verify_only, compares it. An error ends the whole copy.
 Async<Settled> settle(JobPtr job, SessionId id) {
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
   const LoadOptions whole = LoadOptions().timeout(job->options.timeout());
+  Progress progress;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto source = co_await job->from->load(id, whole);
     if (!source) {
@@ -121,9 +134,10 @@ Async<Settled> settle(JobPtr job, SessionId id) {
     if (present) {
       auto same = co_await compare(*source, *present);
       if (!same) co_return same.error();
-      if (*same) co_return Settled::How::unchanged;
+      if (*same && !progress.uncertain) co_return Settled::How::unchanged;
       if (job->options.is_verify_only()) co_return Settled(difference(id, "the target's content differs"));
-      if ((*source)->updated_at <= (*present)->updated_at) {
+      // The same, and perhaps not durable: written once more.
+      if (!*same && (*source)->updated_at <= (*present)->updated_at) {
         co_return Settled(
             difference(id, "the target's content differs, and the source's is not newer: left as it is"));
       }
@@ -135,7 +149,8 @@ Async<Settled> settle(JobPtr job, SessionId id) {
       co_return Settled(present.error().with_operation("copy").with_detail("the target lacks this session"));
     }
     const SessionPtr old = present ? *present : nullptr;
-    auto settled = co_await write(job, *source, old);
+    if (attempt == 0) progress.inserts = old == nullptr;
+    auto settled = co_await write(job, *source, old, &progress);
     if (!settled) co_return settled.error();
     if (*settled) co_return **settled;
   }

@@ -87,7 +87,8 @@ SessionSummary summarize(const Session& session) {
   summary.created_at = session.created_at;
   summary.updated_at = session.updated_at;
   summary.revision = session.revision;
-  summary.message_count = session.omitted_messages + session.messages.size();
+  const bool partial = session.completeness == Completeness::partial;
+  summary.message_count = (partial ? session.omitted_messages : 0) + session.messages.size();
   summary.stored_bytes = session.stored_bytes;
   summary.pinned = is_pinned(session);
   return summary;

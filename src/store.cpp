@@ -35,6 +35,10 @@ Result<void> check_names(const Session& session) {
     return Error(Errc::invalid_argument,
                  "the session was loaded in part; saving it would drop what was left out");
   }
+  if (session.omitted_messages != 0) {
+    return Error(Errc::invalid_argument,
+                 "the session says that it is whole, and that messages were left out of it");
+  }
   if (auto id = check(session.id); !id) return id;
   if (auto agent = check(session.agent_id); !agent) return agent;
   if (!session.parent_id.empty()) {
@@ -201,6 +205,10 @@ Async<Written> SessionStore::save(SessionPtr session, SaveOptions options) {
 
 Async<Written> SessionStore::save(Session session, SaveOptions options) {
   return save(std::make_shared<const Session>(std::move(session)), std::move(options));
+}
+
+Async<Written> SessionStore::save(std::shared_ptr<Session> session, SaveOptions options) {
+  return save(session ? std::make_shared<const Session>(*session) : SessionPtr(), std::move(options));
 }
 
 Async<SessionPtr> SessionStore::load(SessionId id, LoadOptions options) {

@@ -65,10 +65,11 @@ Result<json::object> envelope(const Session& session, const Written& stamp) {
   auto document = document_of(bare, stamp);
   if (!document) return document.error();
   json::object fields = std::move(document->as_object());
-  fields.erase("messages");
-  fields.erase("revision");
+  // In the order of the rest, which a patch sets.
+  fields.stable_erase("messages");
+  fields.stable_erase("revision");
   // Replay takes it from the summary.
-  if (stamp.updated_at.original().empty()) fields.erase("updated_at");
+  if (stamp.updated_at.original().empty()) fields.stable_erase("updated_at");
   return fields;
 }
 
@@ -159,7 +160,7 @@ std::optional<std::string> change_between(const KnownContent& before, const Sess
     auto new_fields = envelope(after, stamp);
     if (!old_fields || !new_fields || !keeps_order(base.extra, after.extra)) return std::nullopt;
     // A foreign time that became one of ours is in the summary: unsetting it would leave the session without.
-    if (!new_fields->contains("updated_at")) old_fields->erase("updated_at");
+    if (!new_fields->contains("updated_at")) old_fields->stable_erase("updated_at");
     add_changes(body, *old_fields, *new_fields);
   }
   add_messages(body, after.messages, before.message_count());

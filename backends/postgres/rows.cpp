@@ -1,5 +1,7 @@
 #include "rows.hpp"
 
+#include "json/fields.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -41,8 +43,12 @@ std::optional<Timestamp> time_at(const Reply& reply, int row, int micros_column,
   if (text_column < 0 || reply.is_null(row, text_column)) return Timestamp(time);
   const std::string_view original = reply.text(row, text_column);
   // It is written into documents as it is, so it must be what it should be.
-  if (!parse_json(original, Origin::stored)) return std::nullopt;
-  return Timestamp(time, std::string(original));
+  const auto value = parse_json(original, Origin::stored);
+  if (!value) return std::nullopt;
+  const auto written = detail::to_timestamp(*value);
+  if (!written) return std::nullopt;
+  // What is no time is none here either, whatever number the column has to hold.
+  return written->is_set() ? Timestamp(time, std::string(original)) : *written;
 }
 
 std::optional<std::uint64_t> count_at(const Reply& reply, int row, int column) {

@@ -43,8 +43,7 @@ PostgresStore::PostgresStore(Target target, PostgresOptions options, std::string
 
 std::int64_t PostgresStore::session_limit() const noexcept {
   const std::uint64_t limit = capabilities().limits.session_bytes;
-  return static_cast<std::int64_t>(
-      std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max() / 2));
+  return static_cast<std::int64_t>(std::min(limit, kMostBytes));
 }
 
 std::vector<Parameter> PostgresStore::load_parameters(Parameter ids, std::int64_t last) const {

@@ -18,6 +18,9 @@
 
 namespace sessile::postgres {
 
+/// A value, and a message of the protocol, hold at most 1 GiB: no session is read that is larger.
+inline constexpr std::uint64_t kMostBytes = 1'000'000'000;
+
 /// Sessions in tables. What touches the connection runs on strands of the internal executor (`…_there`),
 /// mutations on the caller's.
 class PostgresStore final : public SessionStore {

@@ -17,8 +17,6 @@ constexpr int kAttempts = 16;
 constexpr int kOptimisticUpdates = 2;
 /// The last revision of a removed session is remembered while a clock that is so much behind could repeat it.
 constexpr std::chrono::hours kClockError{24 * 7};
-/// A message of the protocol holds at most 1 GiB.
-constexpr std::uint64_t kMostBytes = 1'000'000'000;
 
 /// A number that no other write has: what stands in the row tells whose write it is.
 std::int64_t random_writer() {

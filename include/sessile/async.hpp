@@ -69,6 +69,12 @@ auto async_save(std::shared_ptr<SessionStore> store, Session session, SaveOption
                     std::forward<Token>(token));
 }
 template <class Token>
+auto async_save(std::shared_ptr<SessionStore> store, std::shared_ptr<Session> session, SaveOptions options,
+                Token&& token) {
+  return async_save(std::move(store), session ? std::make_shared<const Session>(*session) : SessionPtr(),
+                    options, std::forward<Token>(token));
+}
+template <class Token>
 auto async_load(std::shared_ptr<SessionStore> store, SessionId id, LoadOptions options, Token&& token) {
   return detail::initiate<SessionPtr>(
       std::move(store),

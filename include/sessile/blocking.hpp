@@ -12,6 +12,8 @@ namespace sessile::blocking {
 
 Result<Written> save(SessionStore& store, SessionPtr session, SaveOptions options = SaveOptions());
 Result<Written> save(SessionStore& store, Session session, SaveOptions options = SaveOptions());
+Result<Written> save(SessionStore& store, std::shared_ptr<Session> session,
+                     SaveOptions options = SaveOptions());
 Result<SessionPtr> load(SessionStore& store, SessionId id, LoadOptions options = LoadOptions());
 Result<Page<SessionSummary>> list(SessionStore& store, ListQuery query = ListQuery());
 Result<void> remove(SessionStore& store, SessionId id, RemoveOptions options = RemoveOptions());

@@ -51,9 +51,11 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   /// Inserts or replaces the session of that id. All of it becomes as durable as asked, with what came
   /// before. Stamps updated_at = max(now, previous + 1 µs), keeps created_at, raises the revision. Errors:
   /// conflict, too_large, locked, corrupt (what is stored is not overwritten), indeterminate; a partial
-  /// session: invalid_argument.
+  /// session: invalid_argument. What a SessionPtr points to may be kept by the store, and must never change;
+  /// a session that its owner may still change is copied.
   Async<Written> save(SessionPtr session, SaveOptions options = SaveOptions());
   Async<Written> save(Session session, SaveOptions options = SaveOptions());
+  Async<Written> save(std::shared_ptr<Session> session, SaveOptions options = SaveOptions());
 
   /// Errors: not_found, corrupt, too_large.
   Async<SessionPtr> load(SessionId id, LoadOptions options = LoadOptions());

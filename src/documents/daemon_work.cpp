@@ -71,7 +71,9 @@ std::string quarantine_name(const std::string& file) {
   // Colons are not for file names everywhere.
   time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }),
              time.end());
-  return (file + ".quarantine-").append(time).append("-").append(nonce, end);
+  // Leaves room in 255 bytes for what is added here, and to the name of a temporary file.
+  constexpr std::size_t kMostNameBytes = 150;
+  return (file.substr(0, kMostNameBytes) + ".quarantine-").append(time).append("-").append(nonce, end);
 }
 
 std::string printed(const json::object& document) {

@@ -33,14 +33,17 @@ std::string_view document_of(std::string_view file) {
 }
 
 /// Adds what is known of one of a document's files; false when it is not there.
-Result<bool> look_at(storage::Directory& directory, const std::string& file, TimePoint& modified) {
+Result<bool> look_at(storage::Directory& directory, const std::string& file, storage::FileIdentity& identity,
+                     DocumentFiles& files) {
   const auto info = directory.info(file);
   if (!info) {
     if (info.error().value() == ENOENT) return false;
     return storage::system_error(info.error(), "cannot look at the file", directory, file);
   }
   if (info->kind != storage::FileKind::regular) return false;
-  modified = std::max(modified, info->modified);
+  files.modified = std::max(files.modified, info->modified);
+  files.bytes += info->size;
+  identity = info->identity;
   return true;
 }
 
@@ -147,9 +150,9 @@ Result<std::vector<std::string>> document_names(storage::Directory& directory) {
 
 Result<DocumentFiles> document_files(storage::Directory& directory, std::string_view name) {
   DocumentFiles files;
-  const auto json = look_at(directory, json_file(name), files.modified);
+  const auto json = look_at(directory, json_file(name), files.json_identity, files);
   if (!json) return json.error();
-  const auto markdown = look_at(directory, markdown_file(name), files.modified);
+  const auto markdown = look_at(directory, markdown_file(name), files.markdown_identity, files);
   if (!markdown) return markdown.error();
   files.json = *json;
   files.markdown = *markdown;

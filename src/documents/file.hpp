@@ -46,6 +46,10 @@ class DocumentFiles {
   bool json = false;
   bool markdown = false;
   TimePoint modified = TimePoint::min();  ///< of the younger
+  /// Which files they are: a time is too coarse to tell that one was written anew.
+  storage::FileIdentity json_identity;
+  storage::FileIdentity markdown_identity;
+  std::uint64_t bytes = 0;  ///< of both
   friend bool operator==(const DocumentFiles&, const DocumentFiles&) = default;
 };
 

@@ -26,7 +26,8 @@ std::uint64_t quoted_size(std::string_view text) noexcept {
 
 bool is_string_or_number(std::string_view text) {
   const bool one_line = std::none_of(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; });
-  if (!one_line) return false;
+  // A byte order mark, which the parser passes over, would stand in the middle of a document.
+  if (!one_line || text.empty() || static_cast<unsigned char>(text.front()) >= 0x80) return false;
   const Result<json::value> value = parse_json(text, Origin::caller);
   return value && (value->is_string() || value->is_number());
 }

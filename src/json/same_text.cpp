@@ -42,4 +42,14 @@ bool same_text(const TrajectoryStep& a, const TrajectoryStep& b) {
          same_text(a.arguments, b.arguments) && same_text(a.extra, b.extra);
 }
 
+bool same_text(const Session& a, const Session& b) {
+  const auto alike = [](const auto& x, const auto& y) { return same_text(x, y); };
+  return a.id == b.id && a.agent_id == b.agent_id && a.user_id == b.user_id && a.project_id == b.project_id &&
+         a.parent_id == b.parent_id && a.title == b.title && same_time(a.created_at, b.created_at) &&
+         std::equal(a.messages.begin(), a.messages.end(), b.messages.begin(), b.messages.end(), alike) &&
+         std::equal(a.trajectory.begin(), a.trajectory.end(), b.trajectory.begin(), b.trajectory.end(),
+                    alike) &&
+         same_text(a.metadata, b.metadata) && same_text(a.extra, b.extra);
+}
+
 }  // namespace sessile::detail

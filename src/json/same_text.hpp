@@ -12,5 +12,7 @@ bool same_text(const json::array& a, const json::array& b);
 bool same_text(const Message& a, const Message& b);
 bool same_text(const TrajectoryStep& a, const TrajectoryStep& b);
 bool same_time(const Timestamp& a, const Timestamp& b);
+/// All that a user writes, as Session::same_content, but by its text.
+bool same_text(const Session& a, const Session& b);
 
 }  // namespace sessile::detail

@@ -28,12 +28,17 @@ class LineAppender {
     auto text = text_to_write();
     if (!text) return text.error();
     if (!text->empty()) {
+      if (end_ + text->size() > what_.size_limit) {
+        return Error(Errc::too_large,
+                     "the log would be larger than the limit of a session, with which it is read")
+            .with_path((directory_.path() / name_).native());
+      }
       if (!gate_.try_commit()) return Error(Errc::cancelled);
       if (auto written = write(*text); !written) return written;
     }
     // Also what is there already: whoever wrote it may not have been able to.
     if (what_.durability != Durability::power) return success();
-    if (auto synced = file_->sync_data(); !synced) return rewrite(synced.error());
+    if (auto synced = file_->sync_data(); !synced) return rewrite(synced.error(), *text);
     if (auto synced = directory_.sync(); !synced) {
       return indeterminate(synced.error(), "the directory's sync failed: the log may be lost with the power");
     }
@@ -92,10 +97,10 @@ class LineAppender {
   }
 
   /// The kernel may have dropped what was written, and a second sync would not say so: all goes to a new
-  /// file.
-  Result<void> rewrite(error_code cause) {
+  /// file, if what is read back still has what was written last.
+  Result<void> rewrite(error_code cause, std::string_view text) {
     auto content = storage::read_file(directory_, name_, what_.size_limit);
-    if (content) {
+    if (content && content->size() == end_ + text.size() && content->ends_with(text)) {
       auto replaced = storage::replace_file(directory_, name_, *content, Durability::power, gate_);
       if (replaced) return success();
       replaced.ignore();

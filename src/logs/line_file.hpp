@@ -19,7 +19,7 @@ class LineToAppend {
   std::string_view header;  ///< written first when the file is missing or empty
   std::string_view line;    ///< without a newline; empty: only the header
   Durability durability = Durability::power;
-  /// The largest file that is copied to a new one when its sync failed.
+  /// The largest file that may come of it: what is larger could not be read.
   std::uint64_t size_limit = 0;
 };
 

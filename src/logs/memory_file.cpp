@@ -22,7 +22,7 @@ namespace {
 constexpr std::uint64_t kHolderBytes = 4096;
 
 /// More than a log's padding and the frame of its last record.
-constexpr std::uint64_t kPaddingBytes = 1 << 18;
+constexpr std::uint64_t kPaddingBytes = storage::kMostPaddingBytes + 4096;
 
 std::string host_name() {
   char text[HOST_NAME_MAX + 1] = {};

@@ -69,8 +69,9 @@ Async<T> on_file(std::shared_ptr<State> state, Work work) {
 
 template <class State>
 Async<void> close_on_strand(std::shared_ptr<State> state) {
-  auto job = [state](CommitGate&) {
-    state->close_file();
+  // Its ticket keeps the end of the handle from closing the file at the same time.
+  auto job = [ticket = typename State::Ticket(state)](CommitGate&) {
+    (*ticket).close_file();
     return success();
   };
   auto closed = co_await storage::run_on(state->strand, std::move(job));

@@ -15,6 +15,7 @@ constexpr std::uint64_t kMinChunkBytes = 4096;
 constexpr std::uint64_t kMaxChunkBytes = 65536;
 constexpr std::uint64_t kRoomForRecords = 3;
 constexpr std::uint64_t kMostRoomBytes = std::uint64_t{1} << 20;
+static_assert(std::max(kMostRoomBytes, kMaxChunkBytes) + kBlockBytes <= kMostPaddingBytes);
 /// The padding is seldom longer than the first of these; a larger block is for the log where it is.
 constexpr std::uint64_t kTailReadBytes = 4096;
 constexpr std::uint64_t kPaddingReadBytes = 65536;

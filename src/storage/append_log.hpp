@@ -15,6 +15,9 @@
 
 namespace sessile::storage {
 
+/// At most so many bytes of padding follow a log's last record.
+inline constexpr std::uint64_t kMostPaddingBytes = (std::uint64_t{1} << 20) + kBlockBytes;
+
 /// The last record of a log and where the next one goes.
 class LogTail {
  public:

@@ -94,8 +94,8 @@ class LogSalvage {
 LogSalvage salvage_log(std::string_view bytes);
 
 /// A log's file is made of whole blocks, padding included.
+inline constexpr std::uint64_t kBlockBytes = 4096;
 constexpr std::uint64_t round_up_to_block(std::uint64_t size) noexcept {
-  constexpr std::uint64_t kBlockBytes = 4096;
   return (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
 }
 

@@ -132,6 +132,18 @@ TEST_CASE("D1 where only the pending first turns are malformed, a copy is kept a
   CHECK(daemon.quarantined().size() == 1);
 }
 
+TEST_CASE("D1 a daemon of the longest name heals itself too") {
+  const Scratch scratch;
+  const auto documents = open_documents(scratch.path()).value();
+  const std::string name(kMaxDocumentNameBytes, 'n');
+  for (const char* bytes : {R"({"other":1,"first_turn_pending":["s"]})", "no json"}) {
+    wait(documents.save_json("daemon", name, json::object())).value();
+    test::write(scratch / ("daemon/" + name + ".json"), bytes);
+    DaemonState state(documents, "daemon", name);
+    CHECK(wait(state.mark_session_opened("s")).has_value());
+  }
+}
+
 TEST_CASE("D1 a state that cannot be read at all is an error, and stays") {
   const Daemon daemon;
   std::filesystem::create_directories(daemon.file());

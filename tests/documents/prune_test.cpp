@@ -1,5 +1,6 @@
 // Pruning the documents of a category.
 #include "document_scratch.hpp"
+#include "documents/file.hpp"
 
 #include <sessile/documents.hpp>
 #include <sessile/wait.hpp>
@@ -151,4 +152,21 @@ TEST_CASE("O15 a prune that is stopped says so, and what it had done") {
   CHECK(report.kept == 2);
   REQUIRE(report.stopped.has_value());
   CHECK(wait(documents.list("c")).value().size() == 2);
+}
+
+TEST_CASE("A document that was written anew is another one, though its time and its size are the same") {
+  const Scratch scratch;
+  const auto documents = open(scratch);
+  wait(documents.save_json("c", "d", {{"n", 1}})).value();
+  const auto file = scratch.path() / "c" / "d.json";
+  const auto time = std::filesystem::last_write_time(file);
+  const auto directory = storage::real_file_system()->open_directory(scratch.path() / "c").value();
+  const auto before = detail::document_files(*directory, "d").value();
+  CHECK(detail::document_files(*directory, "d").value() == before);
+  wait(documents.save_json("c", "d", {{"n", 2}})).value();
+  std::filesystem::last_write_time(file, time);
+  const auto after = detail::document_files(*directory, "d").value();
+  CHECK(after.modified == before.modified);
+  CHECK(after.bytes == before.bytes);
+  CHECK(after != before);
 }

@@ -219,3 +219,22 @@ TEST_CASE(
   CHECK(run(memory.add(MemoryKind::fact, "four")).value().id == 4);
   CHECK(renames == 1);
 }
+
+TEST_CASE(
+    "H2 a turn that is gone after a failed sync is not acknowledged, and nothing is put in the log's place") {
+  Fixture fixture;
+  SessionLog log = fixture.log();
+  run(log.append(Message("user", "one"))).value();
+  const std::string before = bytes_of(fixture.file);
+  // As a file system does that goes back to what it has on the device.
+  fixture.faults->before = [&](const std::string& call, const std::string&) {
+    if (call != "sync" || bytes_of(fixture.file) == before) return boost::system::error_code();
+    std::filesystem::resize_file(fixture.file, before.size());
+    return os_error(errc::io_error);
+  };
+  CHECK(run(log.append(Message("user", "two"))).error().code() == Errc::indeterminate);
+  fixture.heal();
+  CHECK(bytes_of(fixture.file) == before);
+  run(log.append(Message("user", "three"))).value();
+  CHECK(run(log.load()).value().turns.size() == 2);
+}

@@ -11,7 +11,10 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <boost/asio/thread_pool.hpp>
+
 #include <fstream>
+#include <future>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -378,4 +381,45 @@ TEST_CASE("H6 threads that share a handle get distinct ids, and nothing is lost"
   run(memory.close()).value();
   MemoryLog again = fixture.open();
   CHECK(run(again.list()).value().size() == 100);
+}
+
+TEST_CASE("H8 what was acknowledged is read again, however near to the limit the memory is") {
+  for (const std::size_t kilobytes : {40, 90, 200, 340, 500, 900}) {
+    CAPTURE(kilobytes);
+    Fixture fixture;
+    Limits limits;
+    limits.session_bytes = std::uint64_t{1} << 20;
+    limits.message_bytes = limits.session_bytes;
+    const LogOptions options = LogOptions().limits(limits).durability(Durability::process);
+    std::size_t added = 0;
+    {
+      MemoryLog memory = fixture.open(options);
+      for (; added < 40; ++added) {
+        const auto item = run(memory.add(MemoryKind::fact, std::string(kilobytes << 10, 'x')));
+        if (item) continue;
+        CHECK(item.error().code() == Errc::too_large);
+        break;
+      }
+    }
+    CHECK(added > 0);
+    MemoryLog again = fixture.open(options);
+    CHECK(run(again.list()).value().size() == added);
+    run(again.close()).value();
+    CHECK(run(MemoryLog::verify(fixture.file, VerifyOptions(), options)).value().findings.empty());
+  }
+}
+
+TEST_CASE("H9 a handle may go while its close is at work on another thread") {
+  Fixture fixture;
+  asio::thread_pool pool(2);
+  for (int i = 0; i < 200; ++i) {
+    std::promise<void> closed;
+    {
+      MemoryLog memory = fixture.open(LogOptions().durability(Durability::process));
+      asio::co_spawn(pool, memory.close(),
+                     [&closed](std::exception_ptr, const Result<void>&) { closed.set_value(); });
+      if (i % 2 == 0) std::this_thread::yield();
+    }
+    closed.get_future().get();
+  }
 }

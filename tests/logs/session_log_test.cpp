@@ -265,6 +265,27 @@ TEST_CASE("H3 a missing log is not_found; a line or a log over its limit is too_
   CHECK(run(SessionLog(file, {}, LogOptions().limits(limits)).load()).error().code() == Errc::too_large);
 }
 
+TEST_CASE("H2 a log takes no turn with which it could not be read") {
+  Place place;
+  const auto file = place.path() / "full.jsonl";
+  Limits limits;
+  limits.session_bytes = 2000;
+  SessionLog log(file, {}, LogOptions().limits(limits).durability(Durability::process));
+  std::size_t turns = 0;
+  for (;; ++turns) {
+    const std::string before = turns == 0 ? std::string() : bytes_of(file);
+    const auto appended = run(log.append(Message("user", std::string(150, 'x'))));
+    if (appended) continue;
+    CHECK(appended.error().code() == Errc::too_large);
+    CHECK(appended.error().path() == file.string());
+    CHECK(bytes_of(file) == before);
+    break;
+  }
+  CHECK(turns > 4);
+  CHECK(run(log.load()).value().turns.size() == turns);
+  CHECK(run(log.append(Message("user", "x"))).has_value());
+}
+
 TEST_CASE("H3 a log of many objects glued on one line is read in a reasonable time") {
   Place place;
   const auto file = place.path() / "long.jsonl";

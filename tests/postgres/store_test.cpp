@@ -173,6 +173,21 @@ TEST_CASE("An update writes a message that differs in nothing but its text") {
   check_update([&](Session& s) { s.set_title("3").messages[3].timestamp = time; });
 }
 
+TEST_CASE("A time that nobody can read stays one, and is not taken for the year 1970") {
+  const Database database;
+  Session session =
+      decode_session(R"({"session_id":"s","agent_id":"a","created_at":"once","updated_at":"soon"})",
+                     Origin::caller)
+          .value();
+  const auto store = database.open();
+  blocking::save(*store, session, SaveOptions().times(Times::preserve)).value();
+  const SessionPtr loaded = blocking::load(*store, SessionId("s")).value();
+  CHECK_FALSE(loaded->updated_at.is_set());
+  CHECK(loaded->updated_at.original() == "\"soon\"");
+  CHECK_FALSE(loaded->created_at.is_set());
+  CHECK_FALSE(blocking::list(*store).value().items.at(0).updated_at.is_set());
+}
+
 TEST_CASE("A keyed append remembers the last 64 keys and no more") {
   const Database database;
   const auto store = database.open("durability=process");

@@ -231,6 +231,21 @@ TEST_CASE("Control characters of a session reach no terminal") {
   }
 }
 
+TEST_CASE(
+    "an import of an export in which a line is damaged says by its exit code that a session is missing") {
+  const Place place;
+  if (place.is_missing()) return;
+  CHECK(place.on_store("import '" SESSILE_SAMPLES "'").code == 0);
+  const fs::path file = place.path() / "export.jsonl";
+  CHECK(place.on_store("export --output '" + file.string() + "'").code == 0);
+  std::string text = read_file(file);
+  text[text.find("\"messages\"") + 1] = '\x01';
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
+  const Ran ran = place.run("--store memory: import '" + file.string() + "'");
+  CHECK(ran.code == 6);
+  CHECK(ran.err.find("skipped") != std::string::npos);
+}
+
 TEST_CASE("export, import and copy carry every session over, and may be run again") {
   const Place place;
   if (place.is_missing()) return;
