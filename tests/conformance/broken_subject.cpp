@@ -146,7 +146,10 @@ class BrokenSubject final : public Subject {
     if (is("ids.invalid_utf8") && !is_utf8(id)) session.id = "not-utf-8";
     if (is("ids.refused_agents")) session.agent_id = session.agent_id.str().substr(0, 200);
     if (is("limits.names")) session.user_id.resize(std::min<std::size_t>(session.user_id.size(), 1024));
-    if (is("partial.cannot_be_saved")) session.completeness = Completeness::whole;
+    if (is("partial.cannot_be_saved")) {
+      session.completeness = Completeness::whole;
+      session.omitted_messages = 0;
+    }
     const std::string texts = texts_of(session);
     const bool surrogates = texts.find("\xED\xA0\x80") != std::string::npos;
     const bool spoilt = (is("roundtrip.not_finite") && !is_finite(session)) ||
