@@ -79,7 +79,8 @@ class File:
 
 def reason_for(reasons, file, block):
     for reason in reasons:
-        if fnmatch.fnmatch(file.name, reason["files"]) and any(part in file.code(number) for number in block for part in reason["code"]):
+        fits = (lambda part, code: part == code) if reason.get("whole_line") else (lambda part, code: part in code)
+        if fnmatch.fnmatch(file.name, reason["files"]) and any(fits(part, file.code(number)) for number in block for part in reason["code"]):
             reason["used"] = True
             return reason["why"]
     return None
