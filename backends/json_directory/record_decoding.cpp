@@ -19,6 +19,10 @@ Error corrupt(std::string_view detail) {
   return Error(Errc::corrupt, detail);
 }
 
+Error unknown_type() {
+  return Error(Errc::unsupported, "a record of a type that this version does not know: upgrade");
+}
+
 /// The members that follow the head's checksum.
 std::string_view after_head(std::string_view members) noexcept {
   const std::size_t head = members.find(kHeadEnd);
@@ -84,9 +88,7 @@ Result<SessionSummary> append_summary_from(const json::object& fields) {
 /// Takes the summary out of `fields`.
 Result<RecordHead> head_from(json::object& fields) {
   const auto type = type_of(fields);
-  if (!type) {
-    return Error(Errc::unsupported, "a record of a type that this version does not know: upgrade");
-  }
+  if (!type) return unknown_type();
   RecordHead head;
   head.type = *type;
   head.unsettled = flag(fields, "unsettled");
@@ -319,15 +321,12 @@ bool is_snapshot(std::string_view members) noexcept {
   return members.starts_with("\"type\":\"snapshot\",");
 }
 
-bool is_of_known_type(std::string_view members, const Limits& limits) {
-  for (const std::string_view known :
-       {"\"type\":\"snapshot\",", "\"type\":\"patch\",", "\"type\":\"append\","}) {
-    if (members.starts_with(known)) return true;
-  }
-  const auto parsed = detail::parse_at_level("{" + std::string(members) + "}", Origin::stored,
-                                             record_limits(limits), kRecordLevel);
+Result<void> check_type(const storage::LogRecord& record, const Limits& limits) {
+  const auto parsed =
+      detail::parse_at_level(record.line, Origin::stored, record_limits(limits), kRecordLevel);
   // What is no JSON is damage, not a later version's.
-  return !parsed || type_of(parsed->as_object()).has_value();
+  if (!parsed || type_of(parsed->as_object())) return success();
+  return unknown_type().with_offset(record.offset);
 }
 
 std::size_t last_snapshot(const storage::LogScan& scan) noexcept {

@@ -82,8 +82,9 @@ Result<AppendMemory> snapshot_appends(std::string_view members, const Limits& li
 
 /// By a record's members, or their first bytes: none but a snapshot begins as one.
 bool is_snapshot(std::string_view members) noexcept;
-/// False for a record that only a later version knows how to read.
-bool is_of_known_type(std::string_view members, const Limits& limits);
+/// Errors: unsupported for a record that only a later version knows how to read; none for what is no record
+/// at all.
+Result<void> check_type(const storage::LogRecord& record, const Limits& limits);
 /// The index of the last snapshot; records.size() when there is none.
 std::size_t last_snapshot(const storage::LogScan& scan) noexcept;
 

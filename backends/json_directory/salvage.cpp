@@ -17,10 +17,7 @@ Result<std::optional<Salvaged>> latest_state(const storage::LogSalvage& salvage,
                                              const Limits& limits) {
   for (const auto& run : salvage.runs) {
     for (const auto& record : run) {
-      if (!is_of_known_type(record.members, limits)) {
-        return Error(Errc::unsupported, "a record of a type that this version does not know: upgrade")
-            .with_offset(record.offset);
-      }
+      if (auto known = check_type(record, limits); !known) return known.error();
     }
   }
   for (auto run = salvage.runs.rbegin(); run != salvage.runs.rend(); ++run) {

@@ -2,13 +2,11 @@
 
 #include "documents/file.hpp"
 #include "json/pretty.hpp"
+#include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 
-#include <algorithm>
-#include <charconv>
 #include <map>
 #include <mutex>
-#include <random>
 
 namespace sessile::detail {
 namespace {
@@ -63,17 +61,9 @@ bool is_malformed(const Error& error) noexcept {
 }
 
 std::string quarantine_name(const std::string& file) {
-  std::random_device random;
-  char nonce[16];
-  const auto end =
-      std::to_chars(nonce, nonce + sizeof nonce, (std::uint64_t{random()} << 32) | random(), 16).ptr;
-  std::string time = format_time(system_clock()->now());
-  // Colons are not for file names everywhere.
-  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }),
-             time.end());
   // Leaves room in 255 bytes for what is added here, and to the name of a temporary file.
   constexpr std::size_t kMostNameBytes = 150;
-  return (file.substr(0, kMostNameBytes) + ".quarantine-").append(time).append("-").append(nonce, end);
+  return storage::name_aside(file, ".quarantine-", kMostNameBytes);
 }
 
 std::string printed(const json::object& document) {

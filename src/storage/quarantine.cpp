@@ -21,19 +21,6 @@ constexpr std::size_t kMostNameBytes = 190;
 constexpr int kNameAttempts = 16;
 constexpr std::string_view kReason = ".reason.json";
 
-std::string entry_name(std::string_view file) {
-  std::random_device random;
-  char nonce[16];
-  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
-  const auto end = std::to_chars(nonce, nonce + sizeof nonce, number, 16).ptr;
-  std::string time = format_time(system_clock()->now());
-  // Colons are not for file names everywhere.
-  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }),
-             time.end());
-  std::string name(file.substr(0, kMostNameBytes));
-  return name.append(".").append(time).append("-").append(nonce, end);
-}
-
 std::string reason_of(const Finding& finding, std::uint64_t offset, std::uint64_t bytes) {
   const auto text = [](const std::string& value) {
     return is_utf8(value) ? value : std::string("(not UTF-8)");
@@ -108,7 +95,7 @@ SysResult<std::unique_ptr<NewEntry>> make(Directory& place, std::string name) {
 
 SysResult<std::unique_ptr<NewEntry>> make_entry(Directory& place, std::string_view file) {
   for (int attempt = 1;; ++attempt) {
-    auto made = make(place, entry_name(file));
+    auto made = make(place, name_aside(file, ".", kMostNameBytes));
     if (made || made.error().value() != EEXIST || attempt == kNameAttempts) return made;
   }
 }
@@ -118,6 +105,19 @@ Error failed(boost::system::error_code cause, const Directory& place, std::strin
 }
 
 }  // namespace
+
+std::string name_aside(std::string_view file, std::string_view mark, std::size_t most) {
+  std::random_device random;
+  char nonce[16];
+  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
+  const auto end = std::to_chars(nonce, nonce + sizeof nonce, number, 16).ptr;
+  std::string time = format_time(system_clock()->now());
+  // Colons are not for file names everywhere.
+  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == ':' || c == '-'; }),
+             time.end());
+  std::string name(file.substr(0, most));
+  return name.append(mark).append(time).append("-").append(nonce, end);
+}
 
 Result<void> Quarantine::copy(Directory& from, const std::string& file, std::uint64_t offset,
                               Finding& finding) {

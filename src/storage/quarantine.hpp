@@ -6,11 +6,16 @@
 #include <sessile/result.hpp>
 #include <sessile/verify.hpp>
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace sessile::storage {
 
 inline constexpr const char* kQuarantine = "quarantine";
+
+/// A name that nothing has: of `file`, cut to `most` bytes, `mark`, the time and a nonce.
+std::string name_aside(std::string_view file, std::string_view mark, std::size_t most);
 
 /// The directory `name` in `home`, made (0700) when something is put there. Each entry is a file
 /// NAME.TIME-NONCE, made exclusively, so that none is ever overwritten, and beside it

@@ -27,7 +27,7 @@ KINDS = {
     "one way": "The condition comes out the same way in every test.",
     "compiler": "There is no condition of ours in the line: a temporary's destructor, or a function put in line.",
 }
-HANDED_ON = re.compile(r"return .*(\berror\(\)|last_error\(\)|_error\(|failed\(|refuse\(|corrupt\(|judge\(|system_code\()|[jd]udge\(")
+HANDED_ON = re.compile(r"return .*(\berror\(\)|last_error\(\)|_error\(|failed\(|refuse\(|corrupt\(|judge\(|system_code\()")
 CONDITION = re.compile(r"\b(if|for|while|switch|case|catch)\b|\?|&&|\|\|")
 
 

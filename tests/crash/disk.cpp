@@ -252,4 +252,25 @@ std::string Disk::describe() const {
   return text;
 }
 
+namespace {
+
+void find_files(const Disk& disk, InodeId directory, const std::string& path,
+                std::map<std::string, Bytes>& found) {
+  for (const auto& [name, entry] : disk.directory(directory)->current) {
+    if (entry.kind == storage::FileKind::directory) {
+      find_files(disk, entry.inode, path + name + "/", found);
+    } else {
+      found[path + name] = disk.file(entry.inode)->current;
+    }
+  }
+}
+
+}  // namespace
+
+std::map<std::string, Bytes> files_of(const Disk& disk) {
+  std::map<std::string, Bytes> found;
+  find_files(disk, kRoot, "/", found);
+  return found;
+}
+
 }  // namespace sessile::crash

@@ -130,6 +130,9 @@ class Disk {
   InodeId next_ = kRoot + 1;
 };
 
+/// What every name that leads to a file, with its path from the root on, holds as it is visible.
+std::map<std::string, Bytes> files_of(const Disk& disk);
+
 /// `content` with the bytes written; what is between its end and `offset` becomes NUL.
 void write_into(std::string& content, std::uint64_t offset, std::string_view bytes);
 

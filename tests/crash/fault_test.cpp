@@ -1,4 +1,5 @@
 // Every call through the seam fails once, or for good, in every operation of every store.
+#include "failing_calls.hpp"
 #include "history.hpp"
 #include "subject.hpp"
 
@@ -78,10 +79,7 @@ class Trial {
     Machine machine(disk_);
     machine.longest_write = longest_write;
     subject_.open(machine);
-    machine.before = [&kinds](const SeamCall& call) {
-      kinds.push_back(call.kind);
-      return 0;
-    };
+    note_calls(machine, kinds);
     expected_ = subject_.run(operation_).outcome;
     machine.before = nullptr;
     subject_.close();
@@ -94,15 +92,10 @@ class Trial {
     machine.longest_write = fault.longest_write;
     subject_.open(machine);
     const auto before = subject_.expected();
-    std::string kind;
-    std::size_t made = 0;
-    machine.before = [&](const SeamCall& call) {
-      const bool first = made++ == fault.call;
-      if (first) kind = call.kind;
-      return first || (fault.persistent && call.kind == kind) ? fault.number : 0;
-    };
+    const auto failed = fail_call(machine, fault.call, fault.number, fault.persistent);
     const Effect effect = subject_.run(operation_);
     machine.before = nullptr;
+    const std::string& kind = *failed;
     CAPTURE(kind);
     CAPTURE(effect.error);
     check_outcome(effect);
@@ -158,9 +151,7 @@ class Trial {
       if (object != seen.written) CHECK(state == seen.objects.at(object));
     }
     subject_.close();
-    CHECK(machine.open_files() == 0);
-    CHECK(machine.open_directories() == 0);
-    CHECK(machine.held_locks() == 0);
+    check_nothing_open(machine);
   }
 
   Subject& subject_;

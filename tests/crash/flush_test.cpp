@@ -2,7 +2,7 @@
 // power takes away.
 #include "backends/filesystem/unsynced.hpp"
 #include "crash_states.hpp"
-#include "simulated_file_system.hpp"
+#include "failing_calls.hpp"
 #include "storage/replace_file.hpp"
 
 #include <doctest/doctest.h>
@@ -66,25 +66,18 @@ std::vector<std::string> calls_of_a_flush(std::size_t others) {
   Flush flush(others);
   REQUIRE_FALSE(is_durable(flush.machine));
   std::vector<std::string> kinds;
-  flush.machine.before = [&kinds](const SeamCall& call) {
-    kinds.push_back(call.kind);
-    return call.kind == "open" && call.name.starts_with("gone-") ? ENOENT : 0;
-  };
+  note_calls(flush.machine, kinds);
   REQUIRE(flush.run());
   flush.machine.before = nullptr;
   REQUIRE(is_durable(flush.machine));
   return kinds;
 }
 
-/// How many of its runs said that all is synced.
+/// Makes one call of a flush fail, and flushes once more when nothing fails.
 void fail_one(std::size_t others, std::size_t call, const std::string& kind, int number, bool persistent) {
   INFO("call " << call << " (" << kind << "), errno " << number << (persistent ? ", persistent" : ", once"));
   Flush flush(others);
-  std::size_t made = 0;
-  flush.machine.before = [&](const SeamCall& now) {
-    const bool first = made++ == call;
-    return first || (persistent && now.kind == kind) ? number : 0;
-  };
+  fail_call(flush.machine, call, number, persistent);
   static const std::set<Errc> typed{Errc::indeterminate, Errc::io, Errc::unavailable};
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto flushed = flush.run();

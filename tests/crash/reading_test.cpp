@@ -1,4 +1,5 @@
 // Every call through the seam fails once, or for good, while something is read.
+#include "failing_calls.hpp"
 #include "small_stores.hpp"
 
 #include <doctest/doctest.h>
@@ -33,10 +34,7 @@ void fail_everywhere(const Reading& read, std::size_t& runs) {
     const Disk disk = filled(*store);
     std::vector<std::string> kinds;
     Machine good(disk);
-    good.before = [&kinds](const SeamCall& call) {
-      kinds.push_back(call.kind);
-      return 0;
-    };
+    note_calls(good, kinds);
     const std::string right = read(*store, good).value();
     for (std::size_t call = 0; call < kinds.size(); ++call) {
       for (const int number : {EIO, EACCES, EMFILE, ENOMEM}) {
@@ -44,17 +42,11 @@ void fail_everywhere(const Reading& read, std::size_t& runs) {
           INFO("call " << call << " (" << kinds[call] << "), errno " << number
                        << (persistent ? ", persistent" : ", once"));
           Machine machine(disk);
-          std::size_t made = 0;
-          machine.before = [&](const SeamCall& now) {
-            const bool first = made++ == call;
-            return first || (persistent && now.kind == kinds[call]) ? number : 0;
-          };
+          fail_call(machine, call, number, persistent);
           check_answer(read(*store, machine), right);
           machine.before = nullptr;
           CHECK(read(*store, machine).value() == right);
-          CHECK(machine.open_files() == 0);
-          CHECK(machine.open_directories() == 0);
-          CHECK(machine.held_locks() == 0);
+          check_nothing_open(machine);
           ++runs;
         }
       }

@@ -42,14 +42,10 @@ class Sessions : public SmallStore {
     const auto store = open(machine);
     const auto page = runner_.run(store->list(ListQuery().order(Order::id)));
     if (!page) return page.error();
-    std::string names = names_in(page->items, page->unreadable.size());
+    std::string names = names_in(*page, [](const SessionSummary& summary) { return summary.id; });
     const auto of_agent = runner_.run(store->list_for_agent(AgentId("x"), ListQuery().order(Order::id)));
     if (!of_agent) return of_agent.error();
-    for (const SessionPtr& session : of_agent->items)
-      names += session->id.str() + " ";
-    for (std::size_t i = 0; i < of_agent->unreadable.size(); ++i)
-      names += "? ";
-    return names;
+    return names + names_in(*of_agent, [](const SessionPtr& session) { return session->id; });
   }
 
  protected:
@@ -57,11 +53,12 @@ class Sessions : public SmallStore {
 
  private:
   virtual std::shared_ptr<SessionStore> open(Machine& machine) = 0;
-  static std::string names_in(const std::vector<SessionSummary>& items, std::size_t unreadable) {
+  template <class Page, class IdOf>
+  static std::string names_in(const Page& page, IdOf id_of) {
     std::string names;
-    for (const SessionSummary& summary : items)
-      names += summary.id.str() + " ";
-    for (std::size_t i = 0; i < unreadable; ++i)
+    for (const auto& item : page.items)
+      names += id_of(item).str() + " ";
+    for (std::size_t i = 0; i < page.unreadable.size(); ++i)
       names += "? ";
     return names;
   }

@@ -4,21 +4,6 @@
 
 namespace sessile::crash {
 
-namespace {
-
-void find_temporaries(const Disk& disk, InodeId directory, const std::string& path,
-                      std::vector<std::string>& found) {
-  for (const auto& [name, entry] : disk.directory(directory)->current) {
-    if (entry.kind == storage::FileKind::directory) {
-      find_temporaries(disk, entry.inode, path + name + "/", found);
-    } else if (name.find(".tmp.") != std::string::npos) {
-      found.push_back(path + name);
-    }
-  }
-}
-
-}  // namespace
-
 bool matches(const State& expected, const State& found) {
   if (!expected.ends_with("@?")) return expected == found;
   const std::size_t mark = found.rfind('@');
@@ -45,7 +30,9 @@ void set_failure(Effect& effect, const Error& error) {
 
 std::vector<std::string> temporary_files(const Disk& disk) {
   std::vector<std::string> found;
-  find_temporaries(disk, kRoot, "/", found);
+  for (const auto& [path, content] : files_of(disk)) {
+    if (path.find(".tmp.", path.rfind('/')) != std::string::npos) found.push_back(path);
+  }
   return found;
 }
 

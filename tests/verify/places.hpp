@@ -77,6 +77,12 @@ class Place {
     REQUIRE(::lstat(path.c_str(), &status) == 0);
     return status.st_mode & 07777;
   }
+  /// A log without its padding, but for the newline of its last record.
+  std::string records(const std::string& id) const {
+    std::string log = read(file(id));
+    log.resize(log.find_last_not_of('\n') + 2);
+    return log;
+  }
   /// Everything below the root but the sidecars, which a check may make.
   std::set<std::string> names() const {
     std::set<std::string> found;
