@@ -67,10 +67,15 @@ Async<bool> compare(SessionPtr source, SessionPtr target) {
   co_return co_await storage::run_on(storage::io_executor(), std::move(work));
 }
 
-/// Failures that every further session would meet too.
-bool ends_the_copy(Errc code) noexcept {
-  return code == Errc::unavailable || code == Errc::unsupported || code == Errc::closed ||
-         code == Errc::cancelled;
+/// Failures to read the target that every further session would meet too.
+bool ends_all_reading(Errc code) noexcept {
+  return code == Errc::unavailable || code == Errc::closed || code == Errc::cancelled;
+}
+
+/// The same for writing. `unsupported`: a target that is read-only; of a read it is said of one session, of a
+/// newer version.
+bool ends_all_writing(Errc code) noexcept {
+  return ends_all_reading(code) || code == Errc::unsupported;
 }
 
 Error difference(const SessionId& id, std::string_view what) {
@@ -102,13 +107,13 @@ Async<std::optional<Settled>> write(JobPtr job, SessionPtr source, SessionPtr pr
       progress->uncertain = true;
       co_return std::nullopt;
     }
-    if (ends_the_copy(refusal.code())) co_return refusal;
+    if (ends_all_writing(refusal.code())) co_return refusal;
     co_return Settled(refusal);
   }
   progress->uncertain = false;
   auto back = co_await job->to->load(source->id, LoadOptions().timeout(job->options.timeout()));
   if (!back) {
-    if (ends_the_copy(back.error().code())) co_return back.error();
+    if (ends_all_reading(back.error().code())) co_return back.error();
     co_return std::nullopt;
   }
   auto same = co_await compare(source, *back);
@@ -143,7 +148,7 @@ Async<Settled> settle(JobPtr job, SessionId id) {
       }
     } else if (present.error().code() != Errc::not_found) {
       const Error error = present.error();
-      if (ends_the_copy(error.code())) co_return error;
+      if (ends_all_reading(error.code())) co_return error;
       co_return Settled(error);
     } else if (job->options.is_verify_only()) {
       co_return Settled(present.error().with_operation("copy").with_detail("the target lacks this session"));

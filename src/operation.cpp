@@ -1,5 +1,7 @@
 #include "operation.hpp"
 
+#include "storage/deadline.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -25,8 +27,9 @@ class Cancellation {
 asio::awaitable<void> run_in_own_state(std::shared_ptr<Cancellation> cancellation,
                                        std::chrono::milliseconds timeout, asio::awaitable<void> body) {
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-  if (timeout.count() > 0) {
-    cancellation->timer.expires_after(timeout);
+  const auto deadline = timeout.count() > 0 ? storage::deadline_after(timeout) : std::nullopt;
+  if (deadline) {
+    cancellation->timer.expires_at(*deadline);
     cancellation->timer.async_wait([cancellation](const boost::system::error_code& stopped) {
       if (stopped) return;
       cancellation->timed_out = true;

@@ -1,3 +1,4 @@
+#include "json/measure.hpp"
 #include "operation.hpp"
 
 #include <sessile/backend.hpp>
@@ -55,6 +56,10 @@ Result<void> check_query(const ListQuery& query) {
   if (query.agent()) {
     if (auto agent = check(*query.agent()); !agent) return agent;
   }
+  for (const auto& filter : {query.user(), query.project()}) {
+    if (filter && !is_utf8(*filter))
+      return Error(Errc::invalid_argument, "a filter of the listing is not UTF-8");
+  }
   auto cursor = decode_cursor(query);
   if (!cursor) return cursor.error();
   return success();
@@ -69,17 +74,6 @@ Result<void> settle_durability(Options& options, const Capabilities& capabilitie
   }
   options.durability(asked);
   return success();
-}
-
-Result<std::uint64_t> measure_all(const std::vector<Message>& messages, const Limits& limits) {
-  std::uint64_t sum = 0;
-  for (const Message& message : messages) {
-    auto bytes = measure(message, limits);
-    if (!bytes) return bytes.error();
-    sum += *bytes;
-  }
-  if (sum > limits.session_bytes) return Error(Errc::too_large, "the messages exceed the limit of a session");
-  return sum;
 }
 
 /// Runs `check`, on the pool when it is long work and the store has one.

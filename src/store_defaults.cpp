@@ -81,7 +81,13 @@ Async<SessionPtr> SessionStore::do_update(SessionId id, Mutation mutation, Updat
     }
     auto changed = apply_mutation(**current, mutation, capabilities().limits);
     if (!changed) co_return changed.error();
-    if (*changed == nullptr) co_return *current;
+    if (*changed == nullptr) {
+      // Perhaps written with less durability than this promises.
+      if (*options.durability() == Durability::power) {
+        if (auto kept = co_await do_flush(); !kept) co_return kept.error();
+      }
+      co_return *current;
+    }
     SaveOptions save;
     std::shared_ptr<Session> next = std::move(*changed);
     save.if_revision((*current)->revision)

@@ -86,7 +86,8 @@ Result<StoreUrl> StoreUrl::parse(std::string_view text) {
     auto value = percent_decode(pair.substr(equals + 1));
     if (!name || !value) return bad_url("has a broken %XX escape");
     if (!url.parameters.emplace(*name, std::move(*value)).second) {
-      return bad_url("gives the parameter " + *name + " twice");
+      // It is not named: it may be a part of a password whose `?` was not escaped.
+      return bad_url("gives a parameter twice");
     }
   }
   return url;

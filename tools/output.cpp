@@ -34,9 +34,12 @@ void append_escaped(std::string& out, std::uint32_t point, bool ill_formed) {
   out += text;
 }
 
+int failed_flush = 0;  // the errno of the first flush that failed on the way
+
 void write_error_line(std::string line) {
   line += '\n';
-  std::fflush(stdout);  // so that both streams read in order on a terminal
+  // So that both streams read in order on a terminal. What cannot be written is dropped: flush_output tells.
+  if (std::fflush(stdout) != 0 && failed_flush == 0) failed_flush = errno;
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -62,6 +65,7 @@ void print_json(const json::value& value) {
 
 void flush_output() {
   if (std::fflush(stdout) != 0) throw OutputFailure(errno);
+  if (failed_flush != 0) throw OutputFailure(failed_flush);
 }
 
 void print_error(const Error& error, bool as_json) {

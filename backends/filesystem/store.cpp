@@ -146,6 +146,11 @@ Result<void> FilesystemStore::write_now(const Target& target, const Session& ses
   return replaced;
 }
 
+Result<void> FilesystemStore::settle(const Target& target, Durability durability) {
+  if (durability != Durability::power) return success();
+  return unsynced_.sync(*target.directory, target.file);
+}
+
 Async<Written> FilesystemStore::do_save(SessionPtr session, SaveOptions options) {
   SessionId id = session->id;
   auto work = [this, session = std::move(session), options](const Target& target, CommitGate& gate) {
@@ -272,10 +277,7 @@ Result<Written> FilesystemStore::append_now(const Target& target, const SessionI
     auto known = appends.find(options.idempotency_key(), print);
     if (!known) return known.error();
     if (*known) {
-      // The first call may have promised less than this one, or was killed before it had synced.
-      if (*options.durability() == Durability::power) {
-        if (auto synced = unsynced_.sync(*target.directory, target.file); !synced) return synced.error();
-      }
+      if (auto kept = settle(target, *options.durability()); !kept) return kept.error();
       return **known;
     }
   }
@@ -333,8 +335,11 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
     // The user's code, on the caller's executor; the lock stays ours meanwhile.
     auto changed = apply_mutation(current, mutation, capabilities().limits);
     if (!changed) co_return changed.error();
-    if (*changed == nullptr) co_return std::make_shared<const Session>(std::move(current));
     auto job = [&, owned = std::move(*held)](CommitGate& gate) -> Result<SessionPtr> {
+      if (*changed == nullptr) {
+        if (auto kept = settle(*target, *options.durability()); !kept) return kept.error();
+        return std::make_shared<const Session>(std::move(current));
+      }
       const Written written = stamper_.next(state_of(current), **changed, Times::stamp);
       auto next = std::make_shared<Session>(stamped(std::move(**changed), written));
       auto replaced = write_now(*target, *next, written, found->stored.appends, *options.durability(), gate);

@@ -187,6 +187,13 @@ Result<SessionPtr> SessionWriter::finish_update(std::shared_ptr<Session> changed
   return next;
 }
 
+Result<SessionPtr> SessionWriter::finish_unchanged(SessionPtr current, const UpdateOptions& options) {
+  if (*options.durability() == Durability::power) {
+    if (auto settled = settle(); !settled) return settled.error();
+  }
+  return current;
+}
+
 Result<void> SessionWriter::write(const SessionPtr& next, SessionSummary summary, Durability durability,
                                   CommitGate& gate) {
   if (auto entries = prepare_entries(next->agent_id, durability); !entries) return entries;

@@ -39,6 +39,10 @@ class SessionWriter {
   Result<SessionPtr> finish_update(std::shared_ptr<Session> changed, const UpdateOptions& options,
                                    storage::CommitGate& gate);
 
+  /// The second half when the mutation changed nothing: what is there was perhaps written with less
+  /// durability than this update promises, or by one who was killed before it had synced.
+  Result<SessionPtr> finish_unchanged(SessionPtr current, const UpdateOptions& options);
+
   /// Makes what is stored durable. A session that is gone is durably so.
   Result<void> settle();
 

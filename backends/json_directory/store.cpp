@@ -204,9 +204,9 @@ Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation,
   if (!current) co_return current.error();
   auto changed = apply_mutation(**current, mutation, limits());
   if (!changed) co_return changed.error();
-  if (*changed == nullptr) co_return *current;
-  auto finish = [&](CommitGate& gate) {
-    auto stored = writer.finish_update(std::move(*changed), options, gate);
+  auto finish = [&](CommitGate& gate) -> Result<SessionPtr> {
+    auto stored = *changed == nullptr ? writer.finish_unchanged(*current, options)
+                                      : writer.finish_update(std::move(*changed), options, gate);
     // Freed here, so that a busy caller keeps nobody waiting.
     [[maybe_unused]] const storage::HeldLock released = std::move(*held);
     return stored;

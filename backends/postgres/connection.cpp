@@ -9,6 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -61,6 +64,8 @@ asio::awaitable<bool> is_cancelled() {
   co_return state.cancelled() != asio::cancellation_type::none;
 }
 
+constexpr int kMostRequests = 16;  // to cancel, at a time
+constexpr const char* kSilent = "the server did not answer in time";
 constexpr const char* kNotSetUp = "the connection cannot be set up";
 
 /// Makes `timer` end the waits on `wire`. The handler runs on `strand`, the waiting coroutine's.
@@ -73,6 +78,13 @@ void limit_waits(asio::steady_timer& timer, std::chrono::milliseconds limit, std
     wire->expired = true;
     wire->descriptor.cancel(ignored);
   }));
+}
+
+/// Which host an attempt to connect has come to.
+std::string host_of(const PGconn* connection) {
+  const char* const host = PQhost(connection);
+  const char* const port = PQport(connection);
+  return std::string(host ? host : "") + ' ' + (port ? port : "");
 }
 
 bool is_state(std::string_view text) noexcept {
@@ -140,38 +152,63 @@ void Connection::on_notice(void* self, const PGresult* notice) {
   Connection& connection = *static_cast<Connection*>(self);
   if (severity == "WARNING") connection.warned_ = true;
   // libpq takes the farewell on an idle connection for a notice; the end of the stream comes a moment later.
-  if (severity == "FATAL" || severity == "PANIC") connection.dropped_ = true;
+  if (severity == "FATAL" || severity == "PANIC") connection.dropped_ = connection.farewell_ = true;
 }
 
 asio::awaitable<const char*> Connection::connect(PGconn* connection, asio::any_io_executor io,
-                                                 std::chrono::milliseconds limit) {
+                                                 std::chrono::milliseconds per_host) {
   auto wire = std::make_shared<Wire>(io);
   asio::steady_timer timer(io);
-  limit_waits(timer, limit, wire, co_await asio::this_coro::executor);
+  std::string host;
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
   while (next == PGRES_POLLING_WRITING || next == PGRES_POLLING_READING) {
+    if (std::string now = host_of(connection); now != host) {
+      host = std::move(now);
+      limit_waits(timer, per_host, wire, co_await asio::this_coro::executor);
+    }
     error_code failed;
     if (!wire->borrow(PQsocket(connection))) co_return kNotSetUp;
     co_await wire->descriptor.async_wait(next == PGRES_POLLING_WRITING ? Wait::wait_write : Wait::wait_read,
                                          asio::redirect_error(asio::use_awaitable, failed));
     wire->let_go();
     const bool cancelled = co_await is_cancelled();
-    if (wire->expired || cancelled) co_return "the server did not answer in time";
+    if (wire->expired || cancelled) co_return kSilent;
     next = PQconnectPoll(connection);
   }
   timer.cancel();
   co_return nullptr;
 }
 
-asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, const Target& target) {
+asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, const Target& target,
+                                                     std::size_t first) {
   Opened opened;
-  // Before `dbname`: defaults that the connection string may change. After it: what must be so.
-  const char* const keywords[] = {"keepalives_idle",           "keepalives_interval",
-                                  "keepalives_count",          "tcp_user_timeout",
-                                  "fallback_application_name", "dbname",
-                                  "client_encoding",           nullptr};
-  const char* const values[] = {"15",   "5",    "3", "15000", "sessile", target.connection.c_str(),
-                                "UTF8", nullptr};
+  const std::string host = target.list_from(target.host, first);
+  const std::string hostaddr = target.list_from(target.hostaddr, first);
+  const std::string port = target.list_from(target.port, first);
+  // Before `dbname`: defaults that the connection string may change. After it: what must be so. An empty one
+  // counts as not given.
+  const char* const keywords[] = {"keepalives_idle",
+                                  "keepalives_interval",
+                                  "keepalives_count",
+                                  "tcp_user_timeout",
+                                  "fallback_application_name",
+                                  "dbname",
+                                  "client_encoding",
+                                  "host",
+                                  "hostaddr",
+                                  "port",
+                                  nullptr};
+  const char* const values[] = {"15",
+                                "5",
+                                "3",
+                                "15000",
+                                "sessile",
+                                target.connection.c_str(),
+                                "UTF8",
+                                target.hosts > 1 ? host.c_str() : "",
+                                target.hosts > 1 ? hostaddr.c_str() : "",
+                                target.hosts > 1 ? port.c_str() : "",
+                                nullptr};
   Handle handle(PQconnectStartParams(keywords, values, 1));
   if (handle == nullptr || PQstatus(handle.get()) == CONNECTION_BAD) {
     opened.failure.text = reason_in(handle ? PQerrorMessage(handle.get()) : "");
@@ -181,12 +218,13 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
   // Else libpq prints what the server remarks on stderr.
   PQsetNoticeReceiver(
       handle.get(), [](void*, const PGresult*) {}, nullptr);
-  const char* const given_up = co_await connect(handle.get(), io, target.attempt);
+  const char* const given_up = co_await connect(handle.get(), io, target.per_host);
   const bool cancelled = co_await is_cancelled();
   if (cancelled) {
     opened.failure.cause = Failure::Cause::cancelled;
   } else if (given_up != nullptr) {
     opened.failure.text = given_up;
+    opened.silent = given_up == kSilent;
   } else if (PQstatus(handle.get()) != CONNECTION_OK) {
     const char* const said = PQerrorMessage(handle.get());
     opened.failure.state = state_in(said);
@@ -273,6 +311,8 @@ asio::awaitable<void> Connection::receive(const Commands& commands, const std::v
                                           Flight& flight, Intent intent) {
   PGconn* const handle = handle_.get();
   for (const Step& step : steps) {
+    // Only of a commit, which comes last, a warning tells something of its outcome.
+    if (&step == &steps.back()) warned_ = false;
     bool ready = co_await result_ready(flight, intent);
     if (!ready) co_return fail(flight, Failure::Cause::silence, step.command);
     PGresult* const result = PQgetResult(handle);
@@ -330,14 +370,26 @@ asio::awaitable<bool> Connection::wait(Wait::wait_type type, Flight& flight, Int
   }
 }
 
+/// PQcancel makes a connection of its own and waits for its end, without a bound where the server's kernel
+/// answers and the server does not. So not on the pool, whose threads would all be gone soon, and which waits
+/// for its work when the program ends. Without a request the server goes on until its own timeouts.
 void Connection::ask_to_cancel() {
-  // PQcancel blocks: it makes a connection of its own.
+  static std::atomic<int> under_way = 0;
   std::shared_ptr<PGcancel> request(PQgetCancel(handle_.get()), PQfreeCancel);
   if (request == nullptr) return;
-  asio::post(io_, [request] {
-    std::array<char, 256> words;
-    PQcancel(request.get(), words.data(), static_cast<int>(words.size()));
-  });
+  if (under_way.fetch_add(1) < kMostRequests) {
+    try {
+      std::thread([request = std::move(request)] {
+        std::array<char, 256> words;
+        PQcancel(request.get(), words.data(), static_cast<int>(words.size()));
+        --under_way;
+      }).detach();
+      return;
+    } catch (const std::system_error&) {
+      // No thread is to be had.
+    }
+  }
+  --under_way;
 }
 
 void Connection::fail(Flight& flight, Failure::Cause cause, std::size_t at, std::string text) {
@@ -352,6 +404,10 @@ void Connection::fail(Flight& flight, Failure::Cause cause, std::size_t at, std:
 bool Connection::in_transaction() const noexcept {
   const PGTransactionStatusType status = PQtransactionStatus(handle_.get());
   return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
+bool Connection::lost() const noexcept {
+  return broken_ || farewell_ || PQstatus(handle_.get()) != CONNECTION_OK;
 }
 
 bool Connection::reusable() noexcept {

@@ -33,7 +33,7 @@ class Flight {
   std::vector<Reply> replies;      ///< of the commands before the first that failed
   std::optional<Failure> failure;  ///< of the first that failed
   bool sent = false;               ///< something may have reached the server
-  bool warned = false;             ///< the server gave a warning
+  bool warned = false;             ///< the server gave a warning with the last command's answer
   bool cancelling = false;         ///< the caller gave up, and the server was asked to
 };
 
@@ -50,9 +50,11 @@ class Connection {
     Opened() {}
     std::unique_ptr<Connection> connection;  // null: failed
     Failure failure;
+    bool silent = false;  // a host did not answer in time: those behind it were not tried
   };
-  /// Connects. May block in name resolution. Cancellation: gives up.
-  static asio::awaitable<Opened> open(asio::any_io_executor io, const Target& target);
+  /// Connects, to the `first` host of the target or one behind it. May block in name resolution.
+  /// Cancellation: gives up.
+  static asio::awaitable<Opened> open(asio::any_io_executor io, const Target& target, std::size_t first);
 
   /// Sends `commands` in one go and waits for the answers: one round trip. The first that fails keeps the
   /// rest from being run. What is sent ahead of a Sync must have short answers, but for the last.
@@ -66,6 +68,8 @@ class Connection {
   /// True within a transaction that has not ended, failed or not.
   bool in_transaction() const noexcept;
   bool dropped() const noexcept { return dropped_; }
+  /// True when it was not ended by us.
+  bool lost() const noexcept;
   void drop() noexcept { dropped_ = true; }
 
  private:
@@ -84,7 +88,7 @@ class Connection {
   Connection(Handle handle, std::shared_ptr<Wire> wire, asio::any_io_executor io);
   /// Why it was given up; null: it has come to an end, good or not.
   static asio::awaitable<const char*> connect(PGconn* connection, asio::any_io_executor io,
-                                              std::chrono::milliseconds limit);
+                                              std::chrono::milliseconds per_host);
   static void on_notice(void* self, const PGresult* notice);
   bool queue(const Commands& commands, std::vector<Step>& steps);
   asio::awaitable<bool> flush(Flight& flight, Intent intent);
@@ -101,8 +105,9 @@ class Connection {
   const asio::any_io_executor io_;
   asio::steady_timer patience_;
   std::set<std::string> prepared_;
-  bool broken_ = false;   // libpq reported an error of the socket
-  bool dropped_ = false;  // not to be used again
+  bool broken_ = false;    // libpq reported an error of the socket
+  bool dropped_ = false;   // not to be used again
+  bool farewell_ = false;  // the server said that it ends the connection
   bool warned_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <utility>
 
@@ -13,6 +14,8 @@ namespace sessile::postgres {
 namespace {
 
 constexpr int kMostAttempts = 12;
+constexpr std::chrono::milliseconds kLongestOfServer{
+    std::numeric_limits<std::int32_t>::max()};  // its settings'
 
 asio::awaitable<bool> is_cancelled() {
   const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
@@ -68,7 +71,8 @@ std::string_view why_unknown(const Flight& flight) {
 /// meet again.
 class Database::Attempts {
  public:
-  explicit Attempts(std::chrono::milliseconds most) : deadline(Clock::now() + most) {}
+  explicit Attempts(std::chrono::milliseconds most)
+      : deadline(storage::deadline_after(most).value_or(Clock::time_point::max())) {}
   bool left() const { return made_ < kMostAttempts && Clock::now() < deadline; }
   asio::awaitable<void> pause() {
     thread_local std::minstd_rand random(std::random_device{}());
@@ -152,8 +156,8 @@ std::vector<Parameter> Database::settings(const Terms& terms) const {
     if (lock.count() == 0 || statement < lock) lock = statement;
   }
   std::vector<Parameter> parameters;
-  parameters.push_back(Parameter::text(std::to_string(lock.count())));
-  parameters.push_back(Parameter::text(std::to_string(statement.count())));
+  for (const milliseconds limit : {lock, statement})
+    parameters.push_back(Parameter::text(std::to_string(std::min(limit, kLongestOfServer).count())));
   return parameters;
 }
 

@@ -4,6 +4,7 @@
 #include "place.hpp"
 #include "pool.hpp"
 #include "statements.hpp"
+#include "storage/deadline.hpp"
 
 #include <sessile/options.hpp>
 
@@ -19,10 +20,9 @@ class Terms {
   Terms() noexcept {}
   Terms(Durability durability_, std::chrono::milliseconds timeout)
       : durability(durability_),
-        deadline(timeout.count() > 0 ? std::optional(std::chrono::steady_clock::now() + timeout)
-                                     : std::nullopt) {}
+        deadline(timeout.count() > 0 ? storage::deadline_after(timeout) : std::nullopt) {}
   Durability durability = Durability::power;
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  storage::Deadline deadline;
   /// The commands can be run again after an outcome that is not known: they recognise themselves.
   bool repeatable = false;
 };
@@ -59,6 +59,8 @@ class Database {
   asio::awaitable<void> abandon(OpenTransaction transaction);
 
   void close() noexcept { pool_->close(); }
+  /// As Pool::breaks.
+  std::uint64_t breaks() noexcept { return pool_->breaks(); }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -70,6 +70,7 @@ bool Pool::take(std::unique_ptr<Connection>& connection, const std::shared_ptr<W
     connection = std::move(idle_.back());
     idle_.pop_back();
     if (connection->reusable()) return true;
+    if (connection->lost()) ++breaks_;
     dead.push_back(std::move(connection));
     --open_;
   }
@@ -82,6 +83,7 @@ void Pool::release(std::unique_ptr<Connection> connection) noexcept {
   const bool reusable = connection->reusable();
   std::unique_ptr<Connection> closing;
   const std::lock_guard lock(mutex_);
+  if (connection->lost()) ++breaks_;
   if (!reusable || closed_) {
     closing = std::move(connection);
     pass_on_slot();
@@ -167,9 +169,9 @@ Async<Lease> Pool::connect(Clock::time_point deadline) {
       failure.cause = Failure::Cause::cancelled;
       break;
     }
-    auto opened = co_await Connection::open(io_, target_);
+    auto opened = co_await Connection::open(io_, target_, first_host());
     const bool connected = opened.connection != nullptr;
-    if (connected || opened.failure.cause != Failure::Cause::cancelled) note(connected);
+    if (connected || opened.failure.cause != Failure::Cause::cancelled) note(opened);
     if (connected) co_return Lease(shared_from_this(), std::move(opened.connection));
     failure = std::move(opened.failure);
     if (!failure.worth_another_connection() || Clock::now() >= deadline) break;
@@ -182,10 +184,17 @@ Pool::Clock::time_point Pool::next_attempt() {
   return not_before_;
 }
 
-void Pool::note(bool connected) {
+std::size_t Pool::first_host() {
+  const std::lock_guard lock(mutex_);
+  return first_host_;
+}
+
+void Pool::note(const Connection::Opened& opened) {
   constexpr int kFirst = 25;
   constexpr int kLongest = 2000;
+  const bool connected = opened.connection != nullptr;
   const std::lock_guard lock(mutex_);
+  if (opened.silent) ++first_host_;
   failures_ = connected ? 0 : failures_ + 1;
   if (connected) {
     not_before_ = Clock::time_point();
@@ -194,6 +203,11 @@ void Pool::note(bool connected) {
   const int most = std::min(kLongest, kFirst << std::min(failures_, 10));
   const int pause = std::uniform_int_distribution<int>(most / 2, most)(random_);
   not_before_ = Clock::now() + std::chrono::milliseconds(pause);
+}
+
+std::uint64_t Pool::breaks() noexcept {
+  const std::lock_guard lock(mutex_);
+  return breaks_;
 }
 
 void Pool::close() noexcept {

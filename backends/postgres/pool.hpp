@@ -45,6 +45,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// server that comes back is not trampled. Errors: unavailable, unsupported, cancelled.
   Async<Lease> acquire(std::chrono::steady_clock::time_point deadline);
 
+  /// How many connections turned out to have been ended by the server, or by what is in between.
+  std::uint64_t breaks() noexcept;
+
   /// Closes the idle connections, and those in use when they come back.
   void close() noexcept;
 
@@ -65,7 +68,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// The right to open one must be held; it is the lease's then.
   Async<Lease> connect(Clock::time_point deadline);
   Clock::time_point next_attempt();
-  void note(bool connected);
+  std::size_t first_host();
+  void note(const Connection::Opened& opened);
 
   const asio::any_io_executor io_;
   const Target target_;
@@ -76,7 +80,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::deque<std::shared_ptr<Waiter>> waiters_;
   std::size_t open_ = 0;  // connections, and rights to open one; at most size_
   bool closed_ = false;
-  int failures_ = 0;  // attempts to connect since one succeeded
+  std::uint64_t breaks_ = 0;
+  std::size_t first_host_ = 0;  // to be tried; raised past one that is silent, which libpq would not leave
+  int failures_ = 0;            // attempts to connect since one succeeded
   Clock::time_point not_before_{};
   std::minstd_rand random_{std::random_device{}()};
 };

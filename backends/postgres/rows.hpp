@@ -13,6 +13,9 @@
 
 namespace sessile::postgres {
 
+/// A value, and a message of the protocol, hold at most 1 GiB: no session is read or written that is larger.
+inline constexpr std::uint64_t kMostBytes = 1'000'000'000;
+
 /// A session as it goes into the tables: its envelope (the document without messages, times and revision) and
 /// the bodies of its messages, from `first` on.
 class SessionRows {

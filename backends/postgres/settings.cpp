@@ -31,6 +31,10 @@ std::string_view value_of(const ConninfoOptions& options, std::string_view keywo
   return {};
 }
 
+std::size_t elements_of(std::string_view list) noexcept {
+  return 1 + static_cast<std::size_t>(std::count(list.begin(), list.end(), ','));
+}
+
 /// True when libpq takes `name` in the query of a URI.
 bool is_libpq_parameter(std::string_view name) {
   if (name == "ssl") return true;  // JDBC's, which libpq takes for sslmode
@@ -50,6 +54,13 @@ Result<void> take_number(UrlParameters& parameters, const std::string& name, Pos
     return bad("the store's URL has a " + name + " that is not a whole number");
   options.pool_size(number);
   return success();
+}
+
+/// A parameter, as an error may show it: of a password whose `?` was not escaped it may be a part.
+std::string shown(const std::string& name, const StoreUrl& url) {
+  const bool part_of_password = url.literal.find('@', url.literal.find('?')) != std::string::npos;
+  return part_of_password ? "a parameter (escape special characters of a password as %XX)"
+                          : "the parameter " + name;
 }
 
 /// A whole number of ms, s or m.
@@ -123,16 +134,33 @@ Result<Target> check_connection(std::string connection) {
     return bad(
         "libpq refuses the connection string; in a URI, escape special characters of a password as %XX");
   }
+  const ConninfoOptions defaults(PQconndefaults());
+  const auto setting = [&](std::string_view keyword) {
+    const std::string_view given = value_of(parsed, keyword);
+    return std::string(given.empty() ? value_of(defaults, keyword) : given);
+  };
   Target target;
+  target.host = setting("host");
+  target.hostaddr = setting("hostaddr");
+  target.port = setting("port");
+  target.hosts = std::max(elements_of(target.host), elements_of(target.hostaddr));
   std::chrono::seconds timeout = kConnectTimeout;
   int asked = 0;
-  const std::string_view text = value_of(parsed, "connect_timeout");
+  const std::string text = setting("connect_timeout");
   std::from_chars(text.data(), text.data() + text.size(), asked);
   if (asked > 0) timeout = std::chrono::seconds(std::max(asked, 2));  // as libpq does
-  const std::string_view hosts = value_of(parsed, "host");
-  target.attempt = timeout * (1 + std::count(hosts.begin(), hosts.end(), ','));
+  target.per_host = timeout;
   target.connection = std::move(connection);
   return target;
+}
+
+std::string Target::list_from(const std::string& list, std::size_t first) const {
+  // One port may stand for all hosts.
+  if (elements_of(list) != hosts) return list;
+  std::size_t at = 0;
+  for (std::size_t skipped = 0; skipped < first % hosts; ++skipped)
+    at = list.find(',', at) + 1;
+  return at == 0 ? list : list.substr(at) + ',' + list.substr(0, at - 1);
 }
 
 Result<std::string> split_url(const StoreUrl& url, PostgresOptions& options, OpenOptions& open) {
@@ -149,7 +177,7 @@ Result<std::string> split_url(const StoreUrl& url, PostgresOptions& options, Ope
   const UrlParameters libpqs = parameters;
   for (const auto& [name, value] : url.parameters) {
     if (parameters.take(name) && !is_libpq_parameter(name))
-      return bad("the store's URL has the parameter " + name + ", which neither Sessile nor libpq knows");
+      return bad("the store's URL has " + shown(name, url) + ", which neither Sessile nor libpq knows");
   }
   return without(url.literal, url, libpqs);
 }

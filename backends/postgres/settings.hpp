@@ -16,8 +16,13 @@ Result<std::string> quoted_schema(std::string_view name);
 class Target {
  public:
   Target() {}
-  std::string connection;                ///< for libpq; may hold credentials: never shown
-  std::chrono::milliseconds attempt{0};  ///< the longest one attempt may take, over all hosts
+  /// A list of libpq's (host, hostaddr or port), with the `first` host at its beginning.
+  std::string list_from(const std::string& list, std::size_t first) const;
+
+  std::string connection;                 ///< for libpq; may hold credentials: never shown
+  std::chrono::milliseconds per_host{0};  ///< the longest an attempt may take with one host
+  std::size_t hosts = 1;
+  std::string host, hostaddr, port;  ///< libpq's lists
 };
 
 /// Looks that libpq takes `connection`. Errors: invalid_argument, which quotes nothing of it.

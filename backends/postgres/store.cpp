@@ -20,13 +20,6 @@ Capabilities capabilities_of(const OpenOptions& options) {
   return capabilities;
 }
 
-/// Another flush may have raised it further.
-void raise(std::atomic<std::uint64_t>& number, std::uint64_t to) noexcept {
-  std::uint64_t now = number;
-  while (now < to && !number.compare_exchange_weak(now, to)) {
-  }
-}
-
 std::int64_t last_of(const LoadOptions& options) {
   const std::uint64_t last = options.last_messages().value_or(kAllMessages);
   return static_cast<std::int64_t>(std::min<std::uint64_t>(last, kAllMessages));
@@ -55,7 +48,26 @@ std::vector<Parameter> PostgresStore::load_parameters(Parameter ids, std::int64_
 }
 
 void PostgresStore::note(Durability durability) noexcept {
-  if (durability != Durability::power) ++noted_;
+  if (durability != Durability::power) unflushed_.note(database_->breaks());
+}
+
+void Unflushed::note(std::uint64_t breaks) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (noted_ == synced_) breaks_ = breaks;
+  ++noted_;
+}
+
+std::optional<std::uint64_t> Unflushed::noted() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return noted_ == synced_ ? std::nullopt : std::optional(noted_);
+}
+
+bool Unflushed::flushed(std::uint64_t noted, std::uint64_t breaks) noexcept {
+  const std::lock_guard lock(mutex_);
+  const bool unbroken = breaks == breaks_;
+  synced_ = std::max(synced_, noted);
+  breaks_ = breaks;
+  return unbroken;
 }
 
 Async<SessionPtr> PostgresStore::do_load(SessionId id, LoadOptions options) {
@@ -164,12 +176,15 @@ Async<AgentSessions> PostgresStore::list_for_agent_there(ListQuery query) {
 }
 
 Async<void> PostgresStore::do_flush() {
-  const std::uint64_t noted = noted_;
-  if (synced_ >= noted) co_return success();
+  const auto noted = unflushed_.noted();
+  if (!noted) co_return success();
   auto work = sync_there();
   auto synced = co_await inside(std::move(work));
-  if (synced) raise(synced_, noted);
-  co_return synced;
+  if (!synced) co_return synced;
+  if (unflushed_.flushed(*noted, database_->breaks())) co_return success();
+  co_return Error(Errc::indeterminate,
+                  "the server broke connections since the first write to be flushed; if it crashed, the last "
+                  "of them may be lost, if it did not, all of them are durable now: load what matters");
 }
 
 /// A commit that is waited for takes the server's log to the disk, with all that came before.
@@ -179,6 +194,11 @@ Async<void> PostgresStore::sync_there() {
   auto flight = co_await database_->write(std::move(commands), Terms());
   if (!flight) co_return flight.error();
   co_return success();
+}
+
+Async<void> PostgresStore::settle_there(Durability durability) {
+  if (durability != Durability::power) co_return success();
+  co_return co_await sync_there();
 }
 
 Async<void> PostgresStore::do_close() {

@@ -11,15 +11,32 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include <atomic>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace sessile::postgres {
 
-/// A value, and a message of the protocol, hold at most 1 GiB: no session is read that is larger.
-inline constexpr std::uint64_t kMostBytes = 1'000'000'000;
+/// What the server acknowledged and need not have had on its disk. Thread-safe.
+class Unflushed {
+ public:
+  /// `breaks`: Database::breaks() at this time.
+  void note(std::uint64_t breaks) noexcept;
+  /// What there is to be flushed; empty: nothing.
+  std::optional<std::uint64_t> noted() const noexcept;
+  /// That, and all before it, is on the disk. False: unless the server, which broke connections since, lost
+  /// it.
+  bool flushed(std::uint64_t noted, std::uint64_t breaks) noexcept;
+
+ private:
+  mutable std::mutex mutex_;
+  // Protected by mutex_:
+  std::uint64_t noted_ = 0;   // writes
+  std::uint64_t synced_ = 0;  // of these
+  std::uint64_t breaks_ = 0;  // when the first of those that are not synced was noted
+};
 
 /// Sessions in tables. What touches the connection runs on strands of the internal executor (`…_there`),
 /// mutations on the caller's.
@@ -46,6 +63,9 @@ class PostgresStore final : public SessionStore {
   Async<Written> append_there(SessionId id, std::vector<Message> messages, AppendOptions options);
   Async<Written> append_nothing_there(SessionId id, AppendOptions options, std::string print);
   Async<void> sync_there();
+  /// For a write that finds what it would make: what is there was perhaps written with less durability than
+  /// this one promises, and by another store.
+  Async<void> settle_there(Durability durability);
 
   /// A session as it was found, and the transaction that holds it, where one does.
   class Found {
@@ -84,9 +104,7 @@ class PostgresStore final : public SessionStore {
 
   const std::shared_ptr<Database> database_;
   const Stamper stamper_;
-  /// How many writes were acknowledged that the server need not have had on its disk, and how many of these
-  /// it has there.
-  std::atomic<std::uint64_t> noted_{0}, synced_{0};
+  Unflushed unflushed_;
 };
 
 /// The statement of a listing, and its parameters.

@@ -285,12 +285,9 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     auto refused = refused_append(probe, known, options, print, session_limit());
     if (!refused) co_return refused.error();
     if (!*refused) continue;
-    // The first call may have asked for less durability than this one promises, and of another store.
     note(terms.durability);
-    if (terms.durability == Durability::power) {
-      auto synced = co_await sync_there();
-      if (!synced) co_return synced.error();
-    }
+    auto settled = co_await settle_there(terms.durability);
+    if (!settled) co_return settled.error();
     co_return **refused;
   }
   co_return keeps_changing();
@@ -329,6 +326,7 @@ Async<void> PostgresStore::abandon_there(std::shared_ptr<OpenTransaction> held) 
 }
 
 Async<std::optional<Written>> PostgresStore::replace_there(Found found, SessionPtr next, Terms terms) {
+  if (next->stored_bytes > kMostBytes) co_return Error(Errc::too_large, "more than PostgreSQL can take");
   const Statements& sql = database_->statements;
   const Session& before = *found.session;
   const std::size_t kept = common_messages(before, *next);
@@ -381,6 +379,9 @@ Async<SessionPtr> PostgresStore::do_update(SessionId id, Mutation mutation, Upda
         abandoned.ignore();
       }
       if (!changed) co_return changed.error();
+      auto sync = settle_there(terms.durability);
+      auto settled = co_await inside(std::move(sync));
+      if (!settled) co_return settled.error();
       co_return found->session;
     }
     std::shared_ptr<Session> next = std::move(*changed);

@@ -8,7 +8,9 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <exception>
 #include <memory>
@@ -32,6 +34,14 @@ asio::awaitable<void> settle(Async<T> operation, Result<T>* into) {
   }
 }
 
+/// Of what co_spawn starts only terminal cancellation is heard, unless it says otherwise itself.
+template <class T>
+Async<T> hearing_all_cancellation(Async<T> operation) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_return co_await std::move(operation);
+}
+
 template <class T, class Token, class Start>
 auto initiate(std::shared_ptr<SessionStore> store, Start start, Token&& token) {
   return asio::async_initiate<Token, void(Result<T>)>(
@@ -44,7 +54,7 @@ auto initiate(std::shared_ptr<SessionStore> store, Start start, Token&& token) {
           std::move(handler)(std::move(result));
         };
         asio::co_spawn(
-            executor, begin(*kept),
+            executor, hearing_all_cancellation<T>(begin(*kept)),
             asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(complete))));
       },
       token, std::move(store), std::move(start));

@@ -7,7 +7,8 @@
 
 /// Each function is the operation of the same name, run to its end on a context of its own; the store may be
 /// shared with asynchronous users. Blocks the calling thread. Errors: as the operation; unsupported when
-/// called from one of the store's internal threads, where waiting could wait for itself. Thread-safe.
+/// called from one of the store's internal threads, or of the asio::thread_pool that OpenOptions::executor
+/// gave it, where waiting could wait for itself. Thread-safe.
 namespace sessile::blocking {
 
 Result<Written> save(SessionStore& store, SessionPtr session, SaveOptions options = SaveOptions());

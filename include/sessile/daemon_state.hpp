@@ -169,7 +169,8 @@ class DaemonState {
   /// The pending digest, if there is one and none was shown within the interval: erased from the state, and
   /// the time noted, before it is returned. A last time that cannot be read counts as never. The interval is
   /// measured in either direction: a last time that lies further ahead is a clock's error. When it cannot be
-  /// stored, that is an error, and the digest stays.
+  /// stored, that is an error, and the digest stays; when that is not known (indeterminate, as of a write),
+  /// it is returned, and may come once more after a loss of power.
   Async<std::optional<json::value>> get_pending_digest(TimePoint now) const;
   Async<std::optional<json::value>> get_pending_digest() const;
 

@@ -74,8 +74,9 @@ class DocumentAccess {
 
   /// Loads the JSON document, applies `edits` in order and saves it, as one step under the category's lock:
   /// no concurrent update is lost. Returns the whole document as stored. When an edit fails, nothing is
-  /// changed; when nothing changes, nothing is written. Errors: conflict, not_found
-  /// (MissingDocument::refuse), corrupt (what is stored is not overwritten), and those of the edits.
+  /// changed; when nothing changes, nothing is written, but what is stored is made as durable as the update
+  /// was to be. Errors: conflict, not_found (MissingDocument::refuse), corrupt (what is stored is not
+  /// overwritten), indeterminate, and those of the edits.
   Async<JsonDocument> update_json(std::string name, DocumentEdits edits,
                                   DocumentUpdateOptions options = DocumentUpdateOptions()) const;
   Async<JsonDocument> update_json(std::string name, DocumentEdit edit,

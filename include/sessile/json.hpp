@@ -34,6 +34,9 @@ void write_json(std::string& out, const json::value& value);
 /// Size in bytes of `session` or `message` as compact JSON, having checked all of it: UTF-8, finite numbers,
 /// no `extra` that shadows a known field, depth and sizes within `limits`. Errors: invalid_argument (detail()
 /// names the place as a JSON pointer), too_large.
+///
+/// What a store writes anew, a session's times and revision, counts at its widest, and each message with a
+/// comma: an appended message adds its own size and 1, and a session that could be stored can be saved again.
 Result<std::uint64_t> measure(const Session& session, const Limits& limits);
 Result<std::uint64_t> measure(const Message& message, const Limits& limits);
 

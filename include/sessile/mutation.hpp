@@ -13,7 +13,7 @@ namespace sessile {
 ///
 /// It may run more than once, each time on a fresh copy, on the executor of the operation (the caller's), and
 /// must not call the store. What it throws aborts the update. Changing Session::id is refused. When it
-/// changes nothing, nothing is written.
+/// changes nothing, nothing is written, but what is stored is made as durable as the update was to be.
 class Mutation {
  public:
   template <class F>

@@ -55,7 +55,8 @@ class CommonOptions {
  public:
   CommonOptions() noexcept {}
   /// Gives up, with timed_out or locked, when the commit point is not reached in time; 0 waits for ever, but
-  /// for the lock's own deadline. Measured on a monotonic clock from the start of the operation.
+  /// for the lock's own deadline, as does more than the clock can hold. Measured on a monotonic clock from
+  /// the start of the operation.
   Derived& timeout(std::chrono::milliseconds value) noexcept {
     timeout_ = value;
     return static_cast<Derived&>(*this);

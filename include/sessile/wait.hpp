@@ -11,6 +11,7 @@ namespace sessile::blocking {
 namespace detail {
 /// True on a thread that the store's own work needs.
 bool on_thread_of_the_store() noexcept;
+Error could_wait_for_itself();
 /// Runs `work` to its end on a context of its own; what it throws is thrown.
 void run_to_end(asio::awaitable<void> work);
 }  // namespace detail
@@ -18,12 +19,10 @@ void run_to_end(asio::awaitable<void> work);
 /// Waits for `operation`, as yet unstarted, on a context of its own:
 /// `blocking::wait(documents.list("notes"))`. What it refers to must live until then. Errors: as the
 /// operation; unsupported when called from one of the store's internal threads, where waiting could wait for
-/// itself. Thread-safe.
+/// itself (of an executor that the program gave it is for the caller to know). Thread-safe.
 template <class T>
 Result<T> wait(Async<T> operation) {
-  if (detail::on_thread_of_the_store()) {
-    return Error(Errc::unsupported, "a blocking call from a thread of the store could wait for itself");
-  }
+  if (detail::on_thread_of_the_store()) return detail::could_wait_for_itself();
   Result<T> outcome;
   try {
     detail::run_to_end(sessile::detail::settle(std::move(operation), &outcome));

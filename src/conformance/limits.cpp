@@ -90,6 +90,34 @@ void exactly_at(Context& c) {
   c.refuse("saving a message of one byte more", Errc::too_large, store.save(session));
 }
 
+/// What is appended counts as what is saved, and what could be stored can be saved again.
+void appended(Context& c) {
+  const Session one = c.session().add_message("user", as_json("hello"));
+  const Message more("assistant", as_json(std::string(500, 'x')));
+  Session both = one;
+  both.messages.push_back(more);
+  Limits limits;
+  limits.session_bytes = need("measuring", measure(both, Limits()));
+
+  Subject& store = c.open(with(limits));
+  c.get("saving the session", store.save(one));
+  c.get("appending up to the limit", store.append(one.id, more));
+  const Session full = c.load(store, one.id);
+  same_session("the session at its limit", full, both);
+  c.refuse("appending one message more", Errc::too_large, store.append(one.id, Message("user", as_json(""))));
+  c.get("saving again what was loaded", store.save(full));
+  const Mutation lengthen = [](Session& session) { session.messages.back().content.as_string().append("x"); };
+  c.refuse("an update that makes it a byte longer", Errc::too_large, store.update(one.id, lengthen));
+
+  Session second = one;
+  second.id = c.id("second");
+  both.id = second.id;
+  limits.session_bytes = need("measuring", measure(both, Limits())) - 1;
+  Subject& narrower = c.open(with(limits));
+  c.get("saving another session", narrower.save(second));
+  c.refuse("appending a byte too many", Errc::too_large, narrower.append(second.id, more));
+}
+
 void names(Context& c) {
   Subject& store = c.open();
   const Session good = c.session("good").set_user(std::string(1024, 'u')).set_project(std::string(1024, 'p'));
@@ -113,6 +141,7 @@ std::vector<Entry> limits_behaviours() {
       {"limits.append", "An append that would cross a limit is refused and nothing is written", append},
       {"limits.update", "An update that would cross a limit is refused and nothing is written", update},
       {"limits.exactly_at", "What is exactly at the limits is accepted", exactly_at},
+      {"limits.appended", "What is appended counts against the limit as what is saved", appended},
       {"limits.names", "User and project are at most 1,024 bytes", names},
   };
 }

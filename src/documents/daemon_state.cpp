@@ -138,7 +138,9 @@ Async<std::optional<json::value>> digest_body(DocumentCall call, TimePoint now,
   };
   ChangeDaemonState work(*call.name, std::move(take));
   auto changed = co_await detail::write_body<Outcome>(call, std::move(work));
-  if (!changed) co_return changed.error();
+  // In the file it is shown by now, and nobody else will show it; it may come once more after a loss of
+  // power.
+  if (!changed && !(changed.error().code() == Errc::indeterminate && *taken)) co_return changed.error();
   co_return std::move(*taken);
 }
 

@@ -170,6 +170,7 @@ Result<ChangeDaemonState::Outcome> ChangeDaemonState::commit(storage::Directory&
 
   // Compared as text: json::value holds objects for equal whose fields are in another order.
   if (printed(outcome.fields.document()) == printed(stored->document()) && !file_is_malformed_) {
+    if (auto kept = settle_file(directory, json_file(name_), durability_); !kept) return kept.error();
     unsaved.clear(directory, name_);  // what was remembered is in the file no more
     return outcome;
   }

@@ -112,7 +112,10 @@ Result<JsonDocument> UpdateDocument::commit(storage::Directory& directory, stora
     // Compared as text: json::value holds objects for equal whose fields are in another order.
     std::string unchanged;
     write_pretty_json(unchanged, (*stored)->value);
-    if (unchanged += '\n'; unchanged == *text) return **std::move(stored);
+    if (unchanged += '\n'; unchanged == *text) {
+      if (auto kept = settle_file(directory, json_file(name_), durability_); !kept) return kept.error();
+      return **std::move(stored);
+    }
   }
   document.revision = content_revision(*text);
   const auto written = storage::replace_file(directory, json_file(name_), *text, durability_, gate);

@@ -168,6 +168,12 @@ void Meter::timestamp(const Timestamp& time) {
   }
 }
 
+void Meter::stamp(const Timestamp& time) {
+  const std::uint64_t before = size_;
+  timestamp(time);
+  size_ = std::max(size_, before + kStampBytes);
+}
+
 void Meter::refuse(std::string_view problem) {
   fail(Errc::invalid_argument, problem);
 }

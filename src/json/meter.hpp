@@ -26,8 +26,13 @@ class Meter {
   void object(const json::object& content);
   void unsigned_number(std::uint64_t number);
   void signed_number(std::int64_t number);
+  void count(std::uint64_t bytes) noexcept { size_ += bytes; }
   void boolean(bool truth) { size_ += truth ? 4 : 5; }
   void timestamp(const Timestamp& time);
+  /// What a store writes anew counts at its widest: a write changes nothing of a session's size but its
+  /// content.
+  void stamp(const Timestamp& time);
+  void revision(Revision) noexcept { size_ += kRevisionBytes; }
   template <class IsKnown>
   void extra_field(std::string_view key, const json::value& content, IsKnown is_known) {
     if (fault_) return;
@@ -45,6 +50,9 @@ class Meter {
   Result<std::uint64_t> result(std::uint64_t limit, std::string_view what) const;
 
  private:
+  static constexpr std::uint64_t kStampBytes = 29;     // "2026-01-02T03:04:05.678901Z", quoted
+  static constexpr std::uint64_t kRevisionBytes = 20;  // of the largest 64-bit number
+
   /// One level of the place: a field, or an element.
   struct Step {
     std::string_view key;

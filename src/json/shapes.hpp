@@ -102,11 +102,11 @@ void put_identity(Out& out, const Session& session, const StampView& stamp) {
   }
   put_optional(out, "title", session.title);
   out.name("created_at");
-  out.timestamp(stamp.created_at);
+  out.stamp(stamp.created_at);
   out.name("updated_at");
-  out.timestamp(stamp.updated_at);
+  out.stamp(stamp.updated_at);
   out.name("revision");
-  out.unsigned_number(stamp.revision);
+  out.revision(stamp.revision);
 }
 
 template <class Out, class T, class Put>

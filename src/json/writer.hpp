@@ -53,6 +53,8 @@ class Writer {
   void unsigned_number(std::uint64_t number) { append_number(out_, number); }
   void signed_number(std::int64_t number) { append_number(out_, number); }
   void boolean(bool truth) { out_.append(truth ? "true" : "false"); }
+  void stamp(const Timestamp& time) { timestamp(time); }
+  void revision(Revision revision) { unsigned_number(revision); }
   void timestamp(const Timestamp& time) {
     if (!time.original().empty()) {
       out_.append(time.original());

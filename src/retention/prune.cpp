@@ -35,7 +35,8 @@ class Inventory {
 Result<std::chrono::milliseconds> time_left(std::chrono::milliseconds timeout, SteadyTime started) {
   if (timeout.count() <= 0) return std::chrono::milliseconds(0);
   const auto passed = std::chrono::steady_clock::now() - started;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(timeout - passed);
+  // In milliseconds, of which a timeout may have more than there are nanoseconds.
+  const auto left = timeout - std::chrono::floor<std::chrono::milliseconds>(passed);
   if (left.count() <= 0) return Error(Errc::timed_out).with_operation("prune");
   return left;
 }

@@ -107,11 +107,7 @@ AdvisoryLock::AdvisoryLock(std::shared_ptr<Directory> directory, std::string sid
 Deadline AdvisoryLock::deadline(std::chrono::milliseconds operation_timeout) const {
   auto longest = target_->options.timeout();
   if (operation_timeout.count() > 0) longest = std::min(longest, operation_timeout);
-  const auto now = LockTarget::Clock::now();
-  // A timeout beyond the clock's range is none.
-  const auto left = LockTarget::Clock::time_point::max() - now;
-  if (longest > std::chrono::duration_cast<std::chrono::milliseconds>(left)) return std::nullopt;
-  return now + longest;
+  return deadline_after(longest);
 }
 
 asio::awaitable<std::optional<Error>> AdvisoryLock::obtain(Deadline deadline, LockJob job,

@@ -1,6 +1,7 @@
 // An exclusive lock between coroutines and processes, waited for without blocking a thread.
 #pragma once
 
+#include "storage/deadline.hpp"
 #include "storage/io_pool.hpp"
 #include "storage/lock_target.hpp"
 
@@ -15,9 +16,6 @@
 #include <utility>
 
 namespace sessile::storage {
-
-/// A point on the monotonic clock; empty: none.
-using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
 /// Done under a lock, on the pool. Throws nothing.
 using LockJob = std::function<void(CommitGate&)>;

@@ -18,6 +18,8 @@ namespace sessile::storage {
 
 namespace {
 
+constexpr int kMostRings = 16;  // that are answered at once
+
 /// An address of the abstract namespace: a NUL, and a name that no file has.
 class Address {
  public:
@@ -73,8 +75,12 @@ class Bell : public std::enable_shared_from_this<Bell> {
       const std::lock_guard lock(mutex_);
       if (!socket_.is_open()) return;
       std::array<char, 16> ignored{};
-      while (::recv(socket_.native_handle(), ignored.data(), ignored.size(), MSG_DONTWAIT) >= 0)
-        ;
+      // Anybody can ring: who never stops is not to keep this busy. What is left rings again.
+      int rings = 0;
+      while (rings < kMostRings &&
+             ::recv(socket_.native_handle(), ignored.data(), ignored.size(), MSG_DONTWAIT) >= 0) {
+        ++rings;
+      }
       until_there_is_memory([this] { arm(); });
     }
     rung_();

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -20,6 +21,8 @@ class OpenDescriptors {
 
   std::mutex mutex;
   std::set<int> numbers;  // guarded by mutex
+  /// Raised in every child, where the numbers of before stand for nothing any more.
+  std::atomic<unsigned> generation = 0;
 
  private:
   OpenDescriptors() {
@@ -33,6 +36,7 @@ class OpenDescriptors {
   static void in_child() {
     for (const int number : instance().numbers)
       ::close(number);
+    ++instance().generation;
     instance().mutex.unlock();
   }
 };
@@ -45,13 +49,14 @@ SysResult<LockDescriptor> LockDescriptor::open(int directory, const std::string&
   Descriptor file(retried([&] { return ::openat(directory, name.c_str(), flags, 0600); }));
   if (!file) return last_error();
   open.numbers.insert(file.get());
-  return LockDescriptor(std::move(file));
+  return LockDescriptor(std::move(file), open.generation);
 }
 
 LockDescriptor& LockDescriptor::operator=(LockDescriptor&& other) noexcept {
   if (this != &other) {
     close();
     descriptor_ = std::move(other.descriptor_);
+    generation_ = other.generation_;
   }
   return *this;
 }
@@ -60,9 +65,18 @@ LockDescriptor::~LockDescriptor() {
   close();
 }
 
+int LockDescriptor::get() const noexcept {
+  return generation_ == OpenDescriptors::instance().generation ? descriptor_.get() : -1;
+}
+
 void LockDescriptor::close() noexcept {
   if (!descriptor_) return;
   auto& open = OpenDescriptors::instance();
+  if (generation_ != open.generation) {
+    // Closed when this process was forked; the number may be another file's by now.
+    descriptor_.release();
+    return;
+  }
   const std::lock_guard lock(open.mutex);
   open.numbers.erase(descriptor_.get());
   descriptor_.close().has_value();

@@ -22,12 +22,15 @@ class LockDescriptor {
   ~LockDescriptor();
 
   explicit operator bool() const noexcept { return static_cast<bool>(descriptor_); }
-  int get() const noexcept { return descriptor_.get(); }
+  /// -1 in a child of the process that opened it.
+  int get() const noexcept;
 
  private:
-  explicit LockDescriptor(Descriptor descriptor) noexcept : descriptor_(std::move(descriptor)) {}
+  LockDescriptor(Descriptor descriptor, unsigned generation) noexcept
+      : descriptor_(std::move(descriptor)), generation_(generation) {}
   void close() noexcept;
   Descriptor descriptor_;
+  unsigned generation_ = 0;  // of processes: which one opened it
 };
 
 }  // namespace sessile::storage

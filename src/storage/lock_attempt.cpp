@@ -136,7 +136,8 @@ void LockAttempt::paused() {
 
 LockAttempt::Clock::duration LockAttempt::pause() const {
   if (target_->options.waiting() == LockWaiting::poll) {
-    return std::max<Clock::duration>(target_->options.poll_interval(), 1ms);
+    // The deadline comes long before an hour has passed, or there is none.
+    return std::clamp<std::chrono::milliseconds>(target_->options.poll_interval(), 1ms, 1h);
   }
   // Beside a wake-up the pause is for what wakes nobody: an owner that keeps its descriptor, and one who was
   // to ring and died. A death inotify reports a moment before the lock is free.

@@ -70,7 +70,8 @@ LockRequest::LockRequest(LockTargetPtr target, Deadline deadline, LockJob job, A
       attempt_(target_) {}
 
 LockRequest::~LockRequest() {
-  pass_turn_on();
+  // A tenure that was inherited and not begun ends as a member of this, and its turn with it.
+  if (!inherited_) pass_turn_on();
 }
 
 /// Runs `step` on the strand, soon. Deferred by a thread that does the store's work: which ends one tenure
@@ -156,8 +157,9 @@ void LockRequest::begin() {
   stage_ = Stage::trying;
   if (inherited_) {
     Tenure before = *std::exchange(inherited_, std::nullopt);
-    before.target.reset();  // it goes on in the tenure that granted() makes
-    return granted(std::move(before.sidecar), before.begun);
+    const LockTargetPtr opener = std::move(before.target);  // it goes on in the tenure that granted() makes
+    return granted(std::move(before.sidecar), before.begun,
+                   before.opened_in ? std::move(before.opened_in) : opener->directory);
   }
   if (gate_.cancelled()) return abort(aborted());
   attempt_.begin(arrival_, [weak = weak_from_this()](unsigned by) {
@@ -210,10 +212,12 @@ void LockRequest::on_timer() {
   attempt();
 }
 
-void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun) {
+void LockRequest::granted(std::unique_ptr<Sidecar> sidecar, Arrival begun,
+                          std::shared_ptr<Directory> opened_in) {
   observed_.acquired();
   has_turn_ = false;
   std::optional<Tenure> tenure(std::in_place, target_, std::move(sidecar), begun, std::move(observed_));
+  tenure->opened_in = std::move(opened_in);
   alarm_.end();
   if (!gate_.cancelled() && job_) {
     std::exchange(job_, nullptr)(gate_);

@@ -40,6 +40,8 @@ class Tenure {
   std::unique_ptr<Sidecar> sidecar;  ///< locked; null: only the turn is given up
   Arrival begun;                     ///< when this process got the lock from another, or from nobody
   LockWatch observed;                ///< of the request, not of the process
+  /// Which the sidecar was opened in, when another request of this process did that: it must outlive it.
+  std::shared_ptr<Directory> opened_in;
 
  private:
   void end() noexcept;
@@ -119,7 +121,8 @@ class LockRequest : public std::enable_shared_from_this<LockRequest> {
   void wake(unsigned by);
   bool leave_queue();
 
-  void granted(std::unique_ptr<Sidecar> sidecar, Arrival begun);
+  void granted(std::unique_ptr<Sidecar> sidecar, Arrival begun,
+               std::shared_ptr<Directory> opened_in = nullptr);
   void pass_turn_on() noexcept;
   void refuse(Error error);
   void refuse_as_locked(std::string_view what);

@@ -11,6 +11,7 @@ OpenOptions overlooked(OpenOptions options, const Defect& defect) {
   if (defect.is("limits.session")) limits.session_bytes = Limits().session_bytes;
   if (defect.is("limits.depth")) limits.depth = Limits().depth;
   if (defect.is("limits.exactly_at")) --limits.message_bytes;
+  if (defect.is("limits.appended")) --limits.session_bytes;
   options.limits(limits);
   if (defect.is("lifecycle.read_only")) options.access(Access::read_write);
   if (defect.is("lifecycle.observer") && options.observer()) {
@@ -227,6 +228,7 @@ std::vector<DefectRow> defects() {
       {"limits.append", "overlooks the session's limit when appending"},
       {"limits.update", "overlooks the limits when updating"},
       {"limits.exactly_at", "refuses what is exactly at a limit"},
+      {"limits.appended", "counts a byte too many"},
       {"limits.names", "cuts long users"},
       {"reopen.everything_is_there", "loses all on reopening"},
       {"reopen.revisions_go_on", "changes revisions on reopening"},

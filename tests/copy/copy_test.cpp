@@ -219,16 +219,23 @@ TEST_CASE("What cannot be read or written is reported once, and the rest is copi
   target->before_save = [](const Session& session) {
     return session.id == SessionId("plain-6") ? std::optional(Error(Errc::too_large)) : std::nullopt;
   };
+  // What a newer version wrote there is no reason to leave the rest.
+  target->before_load = [](const SessionId& id) {
+    return id == SessionId(".dot2") ? std::optional(Error(Errc::unsupported, "a newer format"))
+                                    : std::nullopt;
+  };
   const CopyReport report = copied(source, target);
-  CHECK(report.copied == 8);
-  CHECK(report.verified == 8);
+  CHECK(report.copied == 7);
+  CHECK(report.verified == 7);
   CHECK(report.sessions == 10);
-  REQUIRE(report.failed.size() == 3);
+  REQUIRE(report.failed.size() == 4);
   CHECK(report.failed[0].path() == "lost");
-  CHECK(report.failed[1].code() == Errc::corrupt);
-  CHECK(report.failed[1].key() == "plain-0");
-  CHECK(report.failed[2].code() == Errc::too_large);
-  CHECK(report.failed[2].key() == "plain-6");
+  CHECK(report.failed[1].code() == Errc::unsupported);
+  CHECK(report.failed[1].key() == ".dot2");
+  CHECK(report.failed[2].code() == Errc::corrupt);
+  CHECK(report.failed[2].key() == "plain-0");
+  CHECK(report.failed[3].code() == Errc::too_large);
+  CHECK(report.failed[3].key() == "plain-6");
 }
 
 TEST_CASE("A save whose outcome is not known is looked up, and a target that is gone ends the copy") {

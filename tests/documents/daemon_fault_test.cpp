@@ -63,6 +63,35 @@ TEST_CASE("D5 a first turn that cannot be stored is still given, once, in this p
   CHECK(wait(other.consume_first_turn("s")).value().first);
 }
 
+TEST_CASE("D8 a digest that is taken, and perhaps not durably so, is given") {
+  const std::string before = R"({"pending_digest":"d"})";
+  const int last = last_call("sync directory", before,
+                             [](const DaemonState& state) { wait(state.get_pending_digest()).value(); });
+  const Scratch scratch;
+  auto faults = std::make_shared<Faults>();
+  std::filesystem::create_directory(scratch / "daemon");
+  test::write(scratch / "daemon/state.json", before);
+  const DaemonState state(test::open_faulty(scratch.path(), faults), "daemon", "state");
+  faults->index = last;
+  CHECK(wait(state.get_pending_digest()).value() == json::value("d"));
+  faults->index = -1;
+  CHECK_FALSE(wait(state.get_pending_digest()).value().has_value());
+}
+
+TEST_CASE("A change of nothing is as durable as it says") {
+  const std::string before = R"({"pending_digest":"d"})";
+  const auto nothing = [](DaemonFields&) {};
+  const int last = last_call("sync directory", before,
+                             [&](const DaemonState& state) { wait(state.update(nothing)).value(); });
+  const Scratch scratch;
+  auto faults = std::make_shared<Faults>();
+  std::filesystem::create_directory(scratch / "daemon");
+  test::write(scratch / "daemon/state.json", before);
+  const DaemonState state(test::open_faulty(scratch.path(), faults), "daemon", "state");
+  faults->index = last;
+  CHECK(wait(state.update(nothing)).error().code() == Errc::indeterminate);
+}
+
 TEST_CASE("D2 a disk that fills at any call of a change leaves the old state and no temporary file") {
   const std::string before = R"({"first_turn_pending":{},"pending_digest":"d"})";
   const auto changes = {

@@ -105,6 +105,29 @@ TEST_CASE("M4 a write is synced, renamed into place, and its directory synced, i
   CHECK(faults->calls.back() == "rename");
 }
 
+TEST_CASE("An update that changes nothing is as durable as it says, whoever wrote what is there") {
+  const Scratch scratch;
+  auto faults = std::make_shared<Faults>();
+  const DocumentStore documents = test::open_faulty(scratch.path(), faults);
+  const auto quick = DocumentWriteOptions().durability(Durability::process);
+  wait(documents.save_json("c", "json", {{"a", 1}}, quick)).value();
+  DocumentEdits same;
+  same.push_back(DocumentEdit::set("/a", 1));
+  const auto update = [&](DocumentUpdateOptions options) {
+    faults->calls.clear();
+    return wait(documents.update_json("c", "json", same, options));
+  };
+  CHECK(update(DocumentUpdateOptions()).has_value());
+  CHECK(std::count(faults->calls.begin(), faults->calls.end(), "sync") == 1);
+  CHECK(faults->calls.back() == "sync directory");
+  CHECK(update(DocumentUpdateOptions()).has_value());
+  faults->index = static_cast<int>(faults->calls.size()) - 1;
+  CHECK(update(DocumentUpdateOptions()).error().code() == Errc::indeterminate);
+  faults->index = -1;
+  CHECK(update(DocumentUpdateOptions().durability(Durability::process)).has_value());
+  CHECK(std::count(faults->calls.begin(), faults->calls.end(), "sync") == 0);
+}
+
 TEST_CASE("O4 a disk that refuses the removal of a document leaves it, and the store goes on") {
   for (const char* const call : {"remove", "lock"}) {
     for (const int number : {ENOSPC, EDQUOT, EROFS, EIO}) {

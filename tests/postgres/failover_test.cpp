@@ -6,6 +6,9 @@
 #include <sessile/blocking.hpp>
 #include <sessile/sessile.hpp>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
 #include <doctest/doctest.h>
 
 #include <set>
@@ -49,6 +52,22 @@ TEST_CASE("Two processes on different connections append to one session and lose
     CHECK(ones[i] == "one " + std::to_string(i));
     CHECK(twos[i] == "two " + std::to_string(i));
   }
+}
+
+TEST_CASE("A host that takes the connection and says nothing is passed over") {
+  PostgresServer& server = shared_postgres();
+  // The kernel completes the handshake; nobody ever answers.
+  boost::asio::io_context context;
+  const boost::asio::ip::tcp::endpoint any(boost::asio::ip::address_v4::loopback(), 0);
+  const boost::asio::ip::tcp::acceptor silent(context, any);
+  const std::string url = "postgres://" + server.user() + ":" + server.password() +
+                          "@127.0.0.1:" + std::to_string(silent.local_endpoint().port()) +
+                          ",127.0.0.1:" + std::to_string(server.port()) + "/" + server.make_database() +
+                          "?connect_timeout=2";
+  const auto store = open_store(url).value();
+  const auto saved = blocking::save(*store, Session("s"));
+  REQUIRE_MESSAGE(saved.has_value(), saved.error().message());
+  CHECK(blocking::load(*store, "s").has_value());
 }
 
 TEST_CASE("kill -9 of the primary under load, the standby promoted: 0 acknowledged writes are lost") {

@@ -79,9 +79,10 @@ TEST_CASE("What neither Sessile nor libpq knows is refused by name") {
 }
 
 TEST_CASE("No refusal of a connection string shows any of it") {
-  for (const char* url :
-       {"postgres://user:hunter2%ZZ@host/d", "postgres://user:hunter2@host:port/d",
-        "postgres://user:hunt/er2@host:x/d", "postgres://[hunter2/d", "postgres://u:hunter2@h/d?a=%"}) {
+  for (const char* url : {"postgres://user:hunter2%ZZ@host/d", "postgres://user:hunter2@host:port/d",
+                          "postgres://user:hunt/er2@host:x/d", "postgres://[hunter2/d",
+                          "postgres://u:hunter2@h/d?a=%", "postgres://u:x?hunter2@h/d?sslmode=require",
+                          "postgres://u:x?hunter=1&hunter=2@h/d", "postgres://u:x?hunter=2@h/d"}) {
     CAPTURE(url);
     register_postgres().value();
     const auto store = open_store(url);
@@ -94,8 +95,21 @@ TEST_CASE("No refusal of a connection string shows any of it") {
   CHECK_FALSE(make_postgres_store("host='unclosed password=hunter2").has_value());
 }
 
+TEST_CASE("The list of hosts begins with any of them, its ports with it") {
+  const postgres::Target three = postgres::check_connection("postgres://a:1,b:2,c:3/d").value();
+  CHECK(three.hosts == 3);
+  CHECK(three.list_from(three.host, 0) == "a,b,c");
+  CHECK(three.list_from(three.host, 1) == "b,c,a");
+  CHECK(three.list_from(three.port, 5) == "3,1,2");
+  const postgres::Target shared = postgres::check_connection("host=a,b port=7").value();
+  CHECK(shared.hosts == 2);
+  CHECK(shared.list_from(shared.port, 1) == "7");
+  CHECK(postgres::check_connection("hostaddr=::1,::2").value().hosts == 2);
+  CHECK(postgres::check_connection("postgres:///d").value().hosts == 1);
+}
+
 TEST_CASE("A malformed port is refused before anything is connected") {
   CHECK(postgres::check_connection("postgres://h/d").has_value());
-  CHECK(postgres::check_connection("host=a,b connect_timeout=3").value().attempt == std::chrono::seconds(6));
+  CHECK(postgres::check_connection("host=a,b connect_timeout=3").value().per_host == std::chrono::seconds(3));
   CHECK(postgres::check_connection("mydb").has_value());
 }

@@ -372,6 +372,49 @@ TEST_CASE("A store outlives its connections, and its server's restart") {
   later.get();
 }
 
+TEST_CASE("A flush does not vouch for what a server that crashed since may have lost") {
+  const Database database;
+  const auto store = database.open("durability=process");
+  blocking::save(*store, simple("s")).value();
+  blocking::flush(*store).value();
+  blocking::append(*store, "s", one_message("x")).value();
+  database.server.kill_all();
+  database.server.start();
+  CHECK(failed(blocking::flush(*store)).code() == Errc::indeterminate);
+  blocking::flush(*store).value();
+  blocking::append(*store, "s", one_message("y")).value();
+  blocking::flush(*store).value();
+}
+
+TEST_CASE("An update that changes nothing is as durable as it says, whoever wrote what is there") {
+  const Database database;
+  blocking::save(*database.open("durability=process"), simple("s")).value();
+  const auto store = database.open();
+  const auto synced = [&] { return database.query("SELECT synced FROM sessile.store"); };
+  const std::string before = synced();
+  const auto nothing = [](Session&) {};
+  blocking::update(*store, "s", nothing, UpdateOptions().durability(Durability::process)).value();
+  CHECK(synced() == before);
+  blocking::update(*store, "s", nothing).value();
+  CHECK(synced() != before);
+}
+
+TEST_CASE("A timeout that the server's settings cannot hold is its longest") {
+  const Database database;
+  const auto store = database.open("lock_timeout=40000m");
+  const auto long_one = SaveOptions().timeout(std::chrono::hours(24 * 60));
+  blocking::save(*store, simple("s"), long_one).value();
+  blocking::save(*store, simple("s"), SaveOptions().timeout(std::chrono::milliseconds::max())).value();
+}
+
+TEST_CASE("A warning of the server about something else does not put a commit in doubt") {
+  const Database database;
+  const auto store = database.open();
+  blocking::save(*store, simple("s")).value();
+  database.on("BEFORE UPDATE", "sessions", "RAISE WARNING 'must be vacuumed';");
+  blocking::append(*store, "s", one_message("x")).value();
+}
+
 TEST_CASE("A row that was tampered with is reported and left alone") {
   const Database database;
   const auto store = database.open();

@@ -509,6 +509,39 @@ TEST_CASE("a repeated append under its key is as durable as it says, whoever wro
   CHECK(faults->calls.back() == "sync directory");
 }
 
+TEST_CASE("an update that changes nothing is as durable as it says, whoever wrote what is there") {
+  Scratch scratch;
+  run(open_in(scratch.path())->save(session_of("a"), SaveOptions().durability(Durability::process))).value();
+  auto faults = std::make_shared<test::Faults>();
+  StorePtr store = std::make_shared<filesystem::FilesystemStore>(
+      std::make_shared<OneDirectory>(faults), scratch.path(), LockOptions(), OpenOptions());
+  const auto nothing = [](Session&) {};
+  const SessionPtr same = run(store->update("a", nothing)).value();
+  CHECK(same->id == SessionId("a"));
+  CHECK(std::count(faults->calls.begin(), faults->calls.end(), "sync") == 1);
+  CHECK(faults->calls.back() == "sync directory");
+  faults->calls.clear();
+  run(store->update("a", nothing)).value();
+  faults->index = static_cast<int>(faults->calls.size()) - 1;  // the same again, and its last call fails
+  faults->calls.clear();
+  CHECK(run(store->update("a", nothing)).error().code() == Errc::indeterminate);
+  faults->index = -1;
+  faults->calls.clear();
+  CHECK(run(store->update("a", nothing, UpdateOptions().durability(Durability::process))).has_value());
+  CHECK(std::count(faults->calls.begin(), faults->calls.end(), "sync") == 0);
+}
+
+TEST_CASE("a timeout beyond the clock's range is none") {
+  Scratch scratch;
+  const auto store = open_in(scratch.path());
+  const auto for_ever = std::chrono::milliseconds::max();
+  CHECK(run(store->save(session_of("a"), SaveOptions().timeout(for_ever))).has_value());
+  CHECK(run(store->load("a", LoadOptions().timeout(for_ever / 2))).has_value());
+  CHECK(run(store->update(
+                "a", [](Session& s) { s.title = "t"; }, UpdateOptions().timeout(for_ever)))
+            .has_value());
+}
+
 TEST_CASE("the URL takes the lock's parameters and refuses others") {
   for (const char* url : {"file:/tmp/x?lock=flock&lock_timeout=500ms&durability=process",
                           "file:/tmp/x?lock=auto&lock_timeout=2m&waiting=notify",

@@ -7,9 +7,14 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <future>
+#include <optional>
 #include <string>
+#include <thread>
 
 using namespace sessile;
 using namespace sessile::storage;
@@ -33,6 +38,18 @@ asio::awaitable<bool> lock_once(std::shared_ptr<Directory> directory, std::strin
   AdvisoryLock lock(std::move(directory), std::move(name), LockOptions(), io_executor());
   auto work = [](CommitGate&) -> Result<int> { return 1; };
   auto done = co_await lock.run_locked<int>(lock.deadline(10s), work);
+  co_return done.has_value();
+}
+
+/// Holds the lock until `go`.
+asio::awaitable<bool> lock_and_wait(std::shared_ptr<AdvisoryLock> lock, std::promise<void>* held,
+                                    std::future<void> go) {
+  auto work = [&](CommitGate&) -> Result<int> {
+    held->set_value();
+    go.wait();
+    return 1;
+  };
+  auto done = co_await lock->run_locked<int>(lock->deadline(10s), work);
   co_return done.has_value();
 }
 
@@ -85,6 +102,55 @@ TEST_CASE("a sidecar that was replaced while it was idle is not taken for the ne
   class flock region {};
   region.l_type = F_WRLCK;
   CHECK(::fcntl(again.get(), F_OFD_SETLK, &region) == -1);
+}
+
+TEST_CASE("a forked child closes no file of its own by the number of a lock it inherited") {
+  Scratch scratch;
+  const auto directory = scratch.open();
+  auto sidecar = directory->open_sidecar("a.lock", LockPrimitive::automatic).value();
+  REQUIRE(sidecar->try_lock().has_value());
+  int number = -1;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    if (std::filesystem::read_symlink(entry, gone) == scratch.path() / "a.lock")
+      number = std::stoi(entry.path().filename().string());
+  }
+  REQUIRE(number >= 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool closed = ::fcntl(number, F_GETFD) == -1;
+    const int own = ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), number);
+    sidecar.reset();
+    ::_exit(closed && own == number && ::fcntl(number, F_GETFD) != -1 ? 0 : 1);
+  }
+  REQUIRE(child > 0);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+}
+
+TEST_CASE("a sidecar that was inherited from a directory closed since goes with the heir's") {
+  Scratch scratch;
+  {
+    const auto heirs = scratch.open();
+    std::optional<std::future<bool>> heir;
+    {
+      auto openers = scratch.open();
+      auto lock = std::make_shared<AdvisoryLock>(openers, "a.lock", LockOptions(), io_executor());
+      std::promise<void> held, queued;
+      auto first = std::async(std::launch::async, [&, lock] {
+        return test::run(lock_and_wait(lock, &held, queued.get_future()));
+      });
+      held.get_future().get();
+      heir = std::async(std::launch::async, [&] { return test::run(lock_once(heirs, "a.lock")); });
+      std::this_thread::sleep_for(
+          50ms);  // it stands in the queue by then, or takes no inheritance: both are right
+      queued.set_value();
+      CHECK(first.get());
+    }
+    CHECK(heir->get());
+  }
+  CHECK(open_files_in(scratch.path()) == 0);
 }
 
 TEST_CASE("of many sidecars only the latest stay open") {

@@ -135,6 +135,30 @@ TEST_CASE("Whatever is done to a session, it is the one that the memory store ha
   }
 }
 
+TEST_CASE("An update that changes nothing is as durable as it says, whoever wrote what is there") {
+  Fixture f;
+  REQUIRE(f.save(conversation("s", "a", 2, 100), SaveOptions().durability(Durability::process)));
+  REQUIRE(f.append("s", "one", AppendOptions().durability(Durability::process)));
+  f.reopen(OpenOptions());
+  int syncs = 0;
+  bool fails = false;
+  f.faults->before = [&](const std::string& call, const std::string&) {
+    syncs += call == "sync" ? 1 : 0;
+    return fails && call == "sync" ? os_error(boost::system::errc::io_error) : boost::system::error_code();
+  };
+  const auto nothing = [](Session&) {};
+  fails = true;
+  CHECK(blocking::update(*f.store, "s", nothing).error().code() == Errc::indeterminate);
+  fails = false;
+  // The log is poisoned: it is written anew.
+  f.faults->bytes_written = 0;
+  CHECK(blocking::update(*f.store, "s", nothing).value()->messages.size() == 3);
+  CHECK(f.faults->bytes_written > 100);
+  syncs = 0;
+  CHECK(blocking::update(*f.store, "s", nothing, UpdateOptions().durability(Durability::process)));
+  CHECK(syncs == 0);
+}
+
 TEST_CASE("An append writes what is new, in one sync") {
   Fixture f;
   REQUIRE(f.save(conversation("s", "a", 2, 30000)));

@@ -155,6 +155,14 @@ TEST_CASE("What a full disk or a closed pipe does to the output") {
       place.run_redirected("--store memory: --json import '" SESSILE_SAMPLES "'", " > /dev/full");
   CHECK(full.code == 1);
   CHECK(full.err.find("No space left") != std::string::npos);
+  // Also where the last thing that is said goes to the other stream.
+  if (!place.is_missing()) {
+    for (const char* id : {"one", "two"})
+      CHECK(place.on_store("save", std::string("{\"session_id\":\"") + id + "\",\"messages\":[]}").code == 0);
+    const Ran cut = place.run_redirected("--store '" + place.url() + "' ls --limit 1", " > /dev/full");
+    CHECK(cut.code == 1);
+    CHECK(cut.err.find("No space left") != std::string::npos);
+  }
   // The reader is gone before the first byte is written.
   const Ran closed =
       place.run_redirected("--store memory: --json import '" SESSILE_SAMPLES "'", " > >(exec true)");

@@ -114,6 +114,22 @@ TEST_CASE("O6 a document of the agent operating system imports, its two lists ma
   CHECK(title_of(session) == "Lamp service");
 }
 
+TEST_CASE("What we exported of another program's document is ours, with all that had no place in it") {
+  const Folder folder;
+  Session first =
+      decode_session(R"({"id":"a","user_messages":[{"content":"x","role":"admin"}]})", Origin::caller)
+          .value();
+  REQUIRE(first.extra.contains("user_messages"));
+  first.updated_at = parse_time("2026-02-02T00:00:00Z").value();
+  Session second("b");
+  second.updated_at = first.updated_at;
+  const Imported file(folder.write("e.jsonl", encode_session(first) + "\n" + encode_session(second) + "\n"));
+  CHECK(file.report.format == Format::sessile);
+  REQUIRE(file.sessions.size() == 2);
+  CHECK(encode_session(file.sessions[0]) == encode_session(first));
+  CHECK(encode_session(file.sessions[1]) == encode_session(second));
+}
+
 TEST_CASE("Our own exported lines import as several sessions, unchanged") {
   const Folder folder;
   Session one("one");

@@ -1,3 +1,5 @@
+#include "counted_size.hpp"
+
 #include <sessile/backend.hpp>
 
 #include <doctest/doctest.h>
@@ -69,7 +71,7 @@ TEST_CASE("P13 last_active_at follows updated_at, in the form it has") {
   session.updated_at = now;
   const auto written = [&] { return json::parse(encode_session(session)).at("last_active_at"); };
   CHECK(written() == json::value("2026-06-01T00:00:00.250000Z"));
-  CHECK(measure(session, Limits()).value() == encode_session(session).size());
+  CHECK(measure(session, Limits()).value() == sessile::testing::counted_size(session));
   session.extra["last_active_at"] = 1767323045;
   CHECK(written() == json::value(1780272000));
   session.extra["last_active_at"] = 1767323045000;

@@ -1,6 +1,7 @@
 // The contract's machinery: call shapes, cancellation, tokens, blocking, opening. What every store must do is
 // in the conformance suite; this is about the base class and the functions around it.
 #include "support/run.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <sessile/sessile.hpp>
 
@@ -143,6 +144,26 @@ TEST_CASE("A cancelled operation that has not reached its commit point did nothi
   CHECK(outcome.error().key() == "a");
   CHECK(store->begun == 1);
   CHECK(store->committed == 0);
+}
+
+TEST_CASE("An operation that was begun with a token hears every type of cancellation") {
+  for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                          asio::cancellation_type::total}) {
+    auto store = std::make_shared<SlowStore>();
+    store->before_commit = 60s;
+    asio::io_context context;
+    asio::cancellation_signal signal;
+    Result<Written> outcome;
+    async_save(
+        std::shared_ptr<SessionStore>(store), Session("a"), SaveOptions(),
+        asio::bind_executor(context, asio::bind_cancellation_slot(signal.slot(), [&](Result<Written> result) {
+                              outcome = std::move(result);
+                            })));
+    asio::steady_timer timer(context, 5ms);
+    timer.async_wait([&](auto) { signal.emit(type); });
+    context.run();
+    CHECK(outcome.error().code() == Errc::cancelled);
+  }
 }
 
 TEST_CASE("A cancellation after the commit point changes nothing, and the truth is told") {
@@ -295,6 +316,20 @@ TEST_CASE("P12 blocking helpers run the same store, and refuse a thread of the s
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code() == Errc::unsupported);
   CHECK(blocking::flush(*store).has_value());
+  CHECK(blocking::close(*store).has_value());
+}
+
+TEST_CASE("P12 blocking helpers refuse a thread of the pool that the store was given") {
+  const testing::TemporaryDirectory place;
+  asio::thread_pool pool(1);
+  const auto store =
+      open_store("file:" + place.path().string(), OpenOptions().executor(pool.get_executor())).value();
+  CHECK(blocking::save(*store, Session("a")).has_value());
+  std::promise<Result<SessionPtr>> told;
+  asio::post(pool, [&] { told.set_value(blocking::load(*store, "a")); });
+  const auto refused = told.get_future().get();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == Errc::unsupported);
   CHECK(blocking::close(*store).has_value());
 }
 

@@ -60,17 +60,18 @@ void FileReport::skip(std::uint64_t line, std::string reason) {
 }
 
 std::optional<Format> format_of_document(const json::value& document) noexcept {
-  if (value_at(document, "user_messages") != nullptr || value_at(document, "agent_responses") != nullptr) {
-    return Format::agent_os;
-  }
   const bool named = !string_at(document, "session_id").empty() || !string_at(document, "id").empty();
-  if (!named) return std::nullopt;
-  const json::value* loops = value_at(document, "loops");
-  // A document of the reference library that we rewrote holds both; `messages` says that it is ours now.
+  // A document of another program that we rewrote holds its fields as well; `messages` says that it is ours
+  // now.
   const json::value* messages = value_at(document, "messages");
   const bool stamped =
       value_at(document, "revision") != nullptr || value_at(document, "updated_at") != nullptr;
-  if (messages != nullptr && messages->is_array() && stamped) return Format::sessile;
+  if (named && stamped && messages != nullptr && messages->is_array()) return Format::sessile;
+  if (value_at(document, "user_messages") != nullptr || value_at(document, "agent_responses") != nullptr) {
+    return Format::agent_os;
+  }
+  if (!named) return std::nullopt;
+  const json::value* loops = value_at(document, "loops");
   if (loops != nullptr && loops->is_array()) return Format::reference;
   return std::nullopt;
 }

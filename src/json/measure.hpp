@@ -1,0 +1,15 @@
+// What an append counts against the limit of a session.
+#pragma once
+
+#include <sessile/json.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace sessile::detail {
+
+/// The bytes that `messages` add to measure() of the session they are appended to, having checked all of
+/// them. Errors: as measure(); too_large when they alone are beyond the limit of a session.
+Result<std::uint64_t> measure_all(const std::vector<Message>& messages, const Limits& limits);
+
+}  // namespace sessile::detail
