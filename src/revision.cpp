@@ -5,6 +5,10 @@
 namespace sessile {
 namespace {
 
+// The last that a document can hold: what is stored with it keeps it.
+constexpr TimePoint kLatest =
+    TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1)) - std::chrono::microseconds(1);
+
 // A text that no time could be read from is another program's, and kept like one.
 bool is_given(const Timestamp& time) {
   return time.is_set() || !time.original().empty();
@@ -24,7 +28,8 @@ Written Stamper::next(const std::optional<StoredState>& stored, const Session& s
   if (stored) {
     written.revision = stored->revision + 1;
     written.created_at = stored->created_at;
-    written.updated_at = std::max(now, stored->updated_at.time() + std::chrono::microseconds(1));
+    written.updated_at =
+        std::min(kLatest, std::max(now, stored->updated_at.time() + std::chrono::microseconds(1)));
   } else {
     const auto micros = now.time_since_epoch().count();
     written.revision = std::max(micros > 0 ? static_cast<Revision>(micros) : 1, floor_.load() + 1);

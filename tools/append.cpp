@@ -1,5 +1,6 @@
 #include "command.hpp"
 #include "input.hpp"
+#include "whole_number.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/json.hpp>
@@ -82,6 +83,7 @@ void add_append(CLI::App& app, Call& call) {
   command->add_option("--key", arguments->key,
                       "Makes it safe to try again: a key that was used adds nothing");
   command->add_option("--if-revision", arguments->if_revision, "Only when this revision is stored")
+      ->check(whole_number())
       ->type_name("N");
   command->callback(
       [&call, arguments] { call.action = [&call, arguments] { return append(call, *arguments); }; });

@@ -97,8 +97,8 @@ class Import {
   // What was found in a file, beside its sessions: the lines that were left out.
   void describe(const importing::FileReport& report) {
     totals_["skipped_lines"] += report.skipped_count;
-    // In an export of ours a line is a whole session: one that is left out is missing.
-    const bool incomplete = report.format == importing::Format::sessile && report.skipped_count > 0;
+    // Where a line, or the file, is a whole session: one that is left out is missing.
+    const bool incomplete = !is_transcript_of_lines(report.format) && report.skipped_count > 0;
     if (incomplete && code_ == kOk) code_ = kCorrupt;
     if (call_.json) return describe_as_json(report);
     for (const importing::Skipped& skipped : report.skipped) {

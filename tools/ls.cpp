@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "whole_number.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/json.hpp>
@@ -110,7 +111,9 @@ class Listing {
 void add_ls(CLI::App& app, Call& call) {
   auto options = std::make_shared<LsOptions>();
   CLI::App* command = app.add_subcommand("ls", "Lists sessions, the newest first");
-  command->footer("Example: sessile --store jsondir:sessions ls --agent codex --since 2026-11-01");
+  command->footer(
+      "What cannot be read is told beside the others; the exit code is 6 when nothing else is there.\n"
+      "Example: sessile --store jsondir:sessions ls --agent codex --since 2026-11-01");
   command->add_option("--agent", options->agent, "Only this agent's");
   command->add_option("--user", options->user, "Only this user's");
   command->add_option("--project", options->project, "Only this project's; an empty name: of none");
@@ -118,7 +121,7 @@ void add_ls(CLI::App& app, Call& call) {
       ->type_name("TIME");
   CLI::Option* limit =
       command->add_option("--limit", options->limit, "At most so many")->capture_default_str();
-  limit->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000'000}));
+  limit->check(whole_number())->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000'000}));
   command->add_flag("--all", options->all, "All of them")->excludes(limit);
   command->callback(
       [&call, options] { call.action = [&call, options] { return Listing(call, *options).run(); }; });

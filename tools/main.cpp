@@ -8,8 +8,11 @@
 #include <sessile/postgres.hpp>
 #endif
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <string>
+#include <vector>
 
 namespace sessile::tools {
 namespace {
@@ -47,6 +50,37 @@ void add_options(CLI::App& app, Call& call) {
       ->type_name("TIME");
 }
 
+// CLI11 takes [a,b] for a list where several values are allowed; here it is an id, or the name of a file. A
+// mark at its end keeps it whole until it is stored.
+constexpr char kMark = '\x1f';
+
+bool is_bracketed(const std::string& argument) {
+  const std::size_t last = argument.find_last_not_of(kMark);
+  return argument.starts_with('[') && last != std::string::npos && argument[last] == ']';
+}
+
+std::vector<std::string> marked(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (std::string& argument : arguments) {
+    if (is_bracketed(argument)) argument += kMark;
+  }
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  return arguments;
+}
+
+void take_marks_off(CLI::App& app) {
+  const CLI::Validator off(
+      [](std::string& value) {
+        if (is_bracketed(value) && value.back() == kMark) value.pop_back();
+        return std::string();
+      },
+      "");
+  for (CLI::Option* const option : app.get_options([](CLI::Option*) { return true; }))
+    option->transform(off);
+  for (CLI::App* const command : app.get_subcommands([](CLI::App*) { return true; }))
+    take_marks_off(*command);
+}
+
 bool wants_json(int argc, char** argv) {
   return std::any_of(argv, argv + argc,
                      [](const char* argument) { return std::strcmp(argument, "--json") == 0; });
@@ -80,8 +114,9 @@ int run_command(int argc, char** argv) {
   add_log(app, call);
   add_verify(app, call);
   add_second_process(app, call);
+  take_marks_off(app);
   try {
-    app.parse(argc, argv);
+    app.parse(marked(argc, argv));
   } catch (const CLI::ParseError& error) {
     return report_usage(app, error, wants_json(argc, argv));
   }

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "whole_number.hpp"
 
 #include <sessile/memory_log.hpp>
 
@@ -152,11 +153,13 @@ void add_memory(CLI::App& app, Call& call) {
   adding->add_option("--tag", arguments->tags, "May be given several times")->allow_extra_args(false);
   adding->add_option("--source", arguments->source, "Where it is from");
   CLI::App* forgetting = add_action(*memory, "forget", "Forgets items", call, arguments, forget_all);
-  forgetting->add_option("ID", arguments->ids, "Their numbers")->required();
+  forgetting->add_option("ID", arguments->ids, "Their numbers")->required()->check(whole_number());
   CLI::App* listing = add_action(*memory, "ls", "Lists items, the newest first", call, arguments, list);
   listing->add_option("--kind", arguments->only_kind, "Only this kind");
   listing->add_option("--tag", arguments->only_tag, "Only those with this tag");
-  listing->add_option("--limit", arguments->limit, "At most so many; 0: all")->capture_default_str();
+  listing->add_option("--limit", arguments->limit, "At most so many; 0: all")
+      ->check(whole_number())
+      ->capture_default_str();
   add_action(*memory, "compact", "Rewrites the file without what was forgotten", call, arguments, compact);
 }
 

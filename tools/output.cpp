@@ -100,6 +100,12 @@ json::object to_json(const Error& error) {
   if (error.expected()) object["expected"] = *error.expected();
   if (error.actual()) object["actual"] = *error.actual();
   if (error.cause()) object["cause"] = error.cause().message();
+  if (const auto holder = error.holder()) {
+    json::object who{{"pid", holder->pid}, {"host", visible(holder->host)}};
+    if (!holder->since.empty()) who["since"] = holder->since;
+    object["holder"] = std::move(who);
+  }
+  if (error.waited()) object["waited_ms"] = error.waited()->count();
   object["retryable"] = error.retryable();
   return object;
 }

@@ -1,5 +1,6 @@
 #include "command.hpp"
 #include "progress.hpp"
+#include "whole_number.hpp"
 
 #include <sessile/retention.hpp>
 
@@ -129,6 +130,7 @@ void add_prune(CLI::App& app, Call& call) {
       ->capture_default_str()
       ->type_name("AGE");
   command->add_option("--max", arguments->max, "Of the others the newest so many stay; 0: all")
+      ->check(whole_number())
       ->capture_default_str();
   command->add_flag("--dry-run", arguments->dry_run, "Only says what would go, and why");
   command->callback(

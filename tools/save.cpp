@@ -1,5 +1,6 @@
 #include "command.hpp"
 #include "input.hpp"
+#include "whole_number.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/json.hpp>
@@ -54,6 +55,7 @@ void add_save(CLI::App& app, Call& call) {
   CLI::Option* absent =
       command->add_flag("--if-absent", arguments->if_absent, "Only when the id is not taken");
   command->add_option("--if-revision", arguments->if_revision, "Only when this revision is stored")
+      ->check(whole_number())
       ->excludes(absent)
       ->type_name("N");
   command->callback(

@@ -1,5 +1,6 @@
 #include "command.hpp"
 #include "rendering.hpp"
+#include "whole_number.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/json.hpp>
@@ -36,7 +37,9 @@ void add_show(CLI::App& app, Call& call) {
       app.add_subcommand("show", "Shows one session, readable; with --json its whole document");
   command->footer("Example: sessile --store jsondir:sessions show demo --last 5");
   command->add_option("ID", arguments->id, "The session")->required();
-  command->add_option("--last", arguments->last, "Only the last N messages")->type_name("N");
+  command->add_option("--last", arguments->last, "Only the last N messages")
+      ->check(whole_number())
+      ->type_name("N");
   command->callback(
       [&call, arguments] { call.action = [&call, arguments] { return show(call, *arguments); }; });
 }

@@ -169,7 +169,9 @@ void add_verify(CLI::App& app, Call& call) {
       "the\n"
       "temporary files of dead writers, and makes the index anew. It destroys nothing, and a second run "
       "finds\n"
-      "nothing. Copy the directory first when you can.\n\n"
+      "only what it may not touch: links, what cannot be opened, newer formats, what is over a limit or in "
+      "use.\n"
+      "Copy the directory first when you can.\n\n"
       "Exit codes: 0 no damage, or all of it repaired; 6 damage is left; 1 something could not be judged (in "
       "use,\n"
       "a newer format, over a limit).\n\n"
@@ -179,8 +181,12 @@ void add_verify(CLI::App& app, Call& call) {
   command->add_flag("--repair", asked->repair, "Mends what can be mended");
   command->add_option("--documents", asked->documents, "Checks the documents below this directory as well")
       ->type_name("DIR");
-  command->add_option("--log", asked->logs, "Checks this session's log as well")->type_name("FILE");
-  command->add_option("--memory", asked->memories, "Checks this memory as well")->type_name("FILE");
+  command->add_option("--log", asked->logs, "Checks this session's log as well")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
+  command->add_option("--memory", asked->memories, "Checks this memory as well")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   command->callback([&call, asked] { call.action = [&call, asked] { return verify(call, *asked); }; });
 }
 

@@ -69,10 +69,10 @@ class FilesystemStore final : public SessionStore {
                           storage::CommitGate& gate);
   Result<Written> append_now(const Target& target, const SessionId& id, std::vector<Message>& messages,
                              const AppendOptions& options, storage::CommitGate& gate);
-  /// Writes `session`, stamped.
   /// For a write that finds the session as it would make it: what is there was perhaps written with less
   /// durability than this one promises, or by one who was killed before it had synced.
   Result<void> settle(const Target& target, Durability durability);
+  /// Writes `session`, stamped.
   Result<void> write_now(const Target& target, const Session& session, const Written& stamp,
                          const AppendMemory& appends, Durability durability, storage::CommitGate& gate);
 

@@ -188,8 +188,9 @@ Result<SessionPtr> SessionWriter::finish_update(std::shared_ptr<Session> changed
 }
 
 Result<SessionPtr> SessionWriter::finish_unchanged(SessionPtr current, const UpdateOptions& options) {
+  const Keeping keeping(*this);
   if (*options.durability() == Durability::power) {
-    if (auto settled = settle(); !settled) return settled.error();
+    if (auto settled = settle_opened(); !settled) return settled.error();
   }
   return current;
 }
@@ -279,6 +280,10 @@ Result<void> SessionWriter::settle() {
   auto exists = open();
   if (!exists) return exists.error();
   if (!*exists) return place_.sync_sessions();
+  return settle_opened();
+}
+
+Result<void> SessionWriter::settle_opened() {
   if (auto entries = prepare_entries(state().summary.agent_id, Durability::power); !entries) return entries;
   if (poisoned_) {
     if (auto whole = read_whole(); !whole) return whole;

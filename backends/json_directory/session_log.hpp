@@ -53,6 +53,9 @@ class SessionWriter {
  private:
   class Keeping;
 
+  /// settle() of a log that is open.
+  Result<void> settle_opened();
+
   /// Opens the log and learns how it ends: by what is remembered of it, or by reading its end. False: there
   /// is none.
   Result<bool> open();

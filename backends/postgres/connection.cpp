@@ -156,13 +156,14 @@ void Connection::on_notice(void* self, const PGresult* notice) {
 }
 
 asio::awaitable<const char*> Connection::connect(PGconn* connection, asio::any_io_executor io,
-                                                 std::chrono::milliseconds per_host) {
+                                                 std::chrono::milliseconds per_host, std::size_t* passed) {
   auto wire = std::make_shared<Wire>(io);
   asio::steady_timer timer(io);
   std::string host;
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
   while (next == PGRES_POLLING_WRITING || next == PGRES_POLLING_READING) {
     if (std::string now = host_of(connection); now != host) {
+      *passed += host.empty() ? 0 : 1;
       host = std::move(now);
       limit_waits(timer, per_host, wire, co_await asio::this_coro::executor);
     }
@@ -182,9 +183,11 @@ asio::awaitable<const char*> Connection::connect(PGconn* connection, asio::any_i
 asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, const Target& target,
                                                      std::size_t first) {
   Opened opened;
-  const std::string host = target.list_from(target.host, first);
-  const std::string hostaddr = target.list_from(target.hostaddr, first);
-  const std::string port = target.list_from(target.port, first);
+  // Only what differs from what libpq finds by itself.
+  const auto list = [&](const std::string& all) {
+    return first % target.hosts == 0 ? std::string() : target.list_from(all, first);
+  };
+  const std::string host = list(target.host), hostaddr = list(target.hostaddr), port = list(target.port);
   // Before `dbname`: defaults that the connection string may change. After it: what must be so. An empty one
   // counts as not given.
   const char* const keywords[] = {"keepalives_idle",
@@ -198,17 +201,10 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
                                   "hostaddr",
                                   "port",
                                   nullptr};
-  const char* const values[] = {"15",
-                                "5",
-                                "3",
-                                "15000",
-                                "sessile",
-                                target.connection.c_str(),
-                                "UTF8",
-                                target.hosts > 1 ? host.c_str() : "",
-                                target.hosts > 1 ? hostaddr.c_str() : "",
-                                target.hosts > 1 ? port.c_str() : "",
-                                nullptr};
+  const char* const values[] = {"15",         "5",          "3",
+                                "15000",      "sessile",    target.connection.c_str(),
+                                "UTF8",       host.c_str(), hostaddr.c_str(),
+                                port.c_str(), nullptr};
   Handle handle(PQconnectStartParams(keywords, values, 1));
   if (handle == nullptr || PQstatus(handle.get()) == CONNECTION_BAD) {
     opened.failure.text = reason_in(handle ? PQerrorMessage(handle.get()) : "");
@@ -218,7 +214,7 @@ asio::awaitable<Connection::Opened> Connection::open(asio::any_io_executor io, c
   // Else libpq prints what the server remarks on stderr.
   PQsetNoticeReceiver(
       handle.get(), [](void*, const PGresult*) {}, nullptr);
-  const char* const given_up = co_await connect(handle.get(), io, target.per_host);
+  const char* const given_up = co_await connect(handle.get(), io, target.per_host, &opened.passed);
   const bool cancelled = co_await is_cancelled();
   if (cancelled) {
     opened.failure.cause = Failure::Cause::cancelled;
@@ -284,6 +280,7 @@ asio::awaitable<Flight> Connection::exchange(const Commands& commands, Intent in
     co_return flight;
   }
   flight.sent = true;
+  unanswered_ = true;
   if (!PQpipelineSync(handle_.get())) broken_ = true;
   const bool flushed = co_await flush(flight, intent);
   if (flushed) co_await receive(commands, steps, flight, intent);
@@ -336,6 +333,7 @@ asio::awaitable<void> Connection::receive(const Commands& commands, const std::v
   if (!ready) dropped_ = true;
   if (!ready) co_return;
   const Reply synced(PQgetResult(handle));
+  unanswered_ = false;
   if (PQstatus(handle) == CONNECTION_BAD) dropped_ = true;
 }
 
@@ -407,7 +405,7 @@ bool Connection::in_transaction() const noexcept {
 }
 
 bool Connection::lost() const noexcept {
-  return broken_ || farewell_ || PQstatus(handle_.get()) != CONNECTION_OK;
+  return broken_ || farewell_ || unanswered_ || PQstatus(handle_.get()) != CONNECTION_OK;
 }
 
 bool Connection::reusable() noexcept {

@@ -50,7 +50,8 @@ class Connection {
     Opened() {}
     std::unique_ptr<Connection> connection;  // null: failed
     Failure failure;
-    bool silent = false;  // a host did not answer in time: those behind it were not tried
+    bool silent = false;     // a host did not answer in time: those behind it were not tried
+    std::size_t passed = 0;  // how many hosts before that one were tried
   };
   /// Connects, to the `first` host of the target or one behind it. May block in name resolution.
   /// Cancellation: gives up.
@@ -68,7 +69,7 @@ class Connection {
   /// True within a transaction that has not ended, failed or not.
   bool in_transaction() const noexcept;
   bool dropped() const noexcept { return dropped_; }
-  /// True when it was not ended by us.
+  /// True when it ended, or was given up, in a way that a server which crashed shows as well.
   bool lost() const noexcept;
   void drop() noexcept { dropped_ = true; }
 
@@ -86,9 +87,9 @@ class Connection {
   };
 
   Connection(Handle handle, std::shared_ptr<Wire> wire, asio::any_io_executor io);
-  /// Why it was given up; null: it has come to an end, good or not.
+  /// Why it was given up; null: it has come to an end, good or not. `passed`: Opened's.
   static asio::awaitable<const char*> connect(PGconn* connection, asio::any_io_executor io,
-                                              std::chrono::milliseconds per_host);
+                                              std::chrono::milliseconds per_host, std::size_t* passed);
   static void on_notice(void* self, const PGresult* notice);
   bool queue(const Commands& commands, std::vector<Step>& steps);
   asio::awaitable<bool> flush(Flight& flight, Intent intent);
@@ -105,9 +106,10 @@ class Connection {
   const asio::any_io_executor io_;
   asio::steady_timer patience_;
   std::set<std::string> prepared_;
-  bool broken_ = false;    // libpq reported an error of the socket
-  bool dropped_ = false;   // not to be used again
-  bool farewell_ = false;  // the server said that it ends the connection
+  bool broken_ = false;      // libpq reported an error of the socket
+  bool dropped_ = false;     // not to be used again
+  bool unanswered_ = false;  // something was sent, and not all of the answer has come
+  bool farewell_ = false;    // the server said that it ends the connection
   bool warned_ = false;
 };
 

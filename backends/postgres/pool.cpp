@@ -169,9 +169,10 @@ Async<Lease> Pool::connect(Clock::time_point deadline) {
       failure.cause = Failure::Cause::cancelled;
       break;
     }
-    auto opened = co_await Connection::open(io_, target_, first_host());
+    const std::size_t first = first_host();
+    auto opened = co_await Connection::open(io_, target_, first);
     const bool connected = opened.connection != nullptr;
-    if (connected || opened.failure.cause != Failure::Cause::cancelled) note(opened);
+    if (connected || opened.failure.cause != Failure::Cause::cancelled) note(opened, first);
     if (connected) co_return Lease(shared_from_this(), std::move(opened.connection));
     failure = std::move(opened.failure);
     if (!failure.worth_another_connection() || Clock::now() >= deadline) break;
@@ -189,12 +190,13 @@ std::size_t Pool::first_host() {
   return first_host_;
 }
 
-void Pool::note(const Connection::Opened& opened) {
+void Pool::note(const Connection::Opened& opened, std::size_t first) {
   constexpr int kFirst = 25;
   constexpr int kLongest = 2000;
   const bool connected = opened.connection != nullptr;
   const std::lock_guard lock(mutex_);
-  if (opened.silent) ++first_host_;
+  // Of several attempts that met the same silence at once each says the same.
+  if (opened.silent) first_host_ = std::max(first_host_, first + opened.passed + 1);
   failures_ = connected ? 0 : failures_ + 1;
   if (connected) {
     not_before_ = Clock::time_point();

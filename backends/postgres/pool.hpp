@@ -69,7 +69,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Async<Lease> connect(Clock::time_point deadline);
   Clock::time_point next_attempt();
   std::size_t first_host();
-  void note(const Connection::Opened& opened);
+  /// `first`: the host that the attempt began with.
+  void note(const Connection::Opened& opened, std::size_t first);
 
   const asio::any_io_executor io_;
   const Target target_;

@@ -143,7 +143,9 @@ Result<Target> check_connection(std::string connection) {
   target.host = setting("host");
   target.hostaddr = setting("hostaddr");
   target.port = setting("port");
-  target.hosts = std::max(elements_of(target.host), elements_of(target.hostaddr));
+  // Of a service's own hosts nothing is known here, and what is given goes before them.
+  const bool has_service = !value_of(parsed, "service").empty();
+  if (!has_service) target.hosts = std::max(elements_of(target.host), elements_of(target.hostaddr));
   std::chrono::seconds timeout = kConnectTimeout;
   int asked = 0;
   const std::string text = setting("connect_timeout");

@@ -36,13 +36,16 @@ constexpr std::string_view kReplace =
     "revision = s.revision + 1, "
     "created_us = CASE WHEN $18 THEN $13 ELSE s.created_us END, "
     "created_text = CASE WHEN $18 THEN $14 ELSE s.created_text END, "
-    "updated_us = CASE WHEN $19 THEN $15 ELSE greatest($17, s.updated_us + 1) END, "
+    "updated_us = CASE WHEN $19 THEN $15 ELSE least(253402300799999999, greatest($17, s.updated_us + 1)) "
+    "END, "
     "updated_text = CASE WHEN $19 THEN $16 END ";
 
 // $1 id, $2 now, $3 how many messages, $4 their bytes, $5 a title if there is none, $6 writer, $7 the limit
 // of bytes, $8 the revision expected or null, $9 the idempotency key.
 constexpr std::string_view kAppend =
-    "UPDATE @.sessions s SET revision = s.revision + 1, updated_us = greatest($2, s.updated_us + 1), "
+    "UPDATE @.sessions s SET revision = s.revision + 1, "
+    "updated_us = least(253402300799999999, greatest($2, "
+    "s.updated_us + 1)), "
     "updated_text = NULL, message_count = s.message_count + $3, stored_bytes = s.stored_bytes + $4, "
     "title = coalesce(s.title, $5), writer = $6 "
     "WHERE s.id = $1 AND s.sound AND s.stored_bytes + $4 <= $7 AND ($8 IS NULL OR s.revision = $8)";
@@ -142,6 +145,7 @@ Statements::Statements(const std::string& schema) {
   load_many = make("load_many", load_text + "WHERE s.id = ANY ($1::text[])");
   unsound = make("unsound", "SELECT s.id FROM @.sessions s WHERE NOT s.sound ORDER BY s.id LIMIT 1000");
   version = make("version", "SELECT version FROM @.store WHERE one");
+  touch = make("touch", "UPDATE @.sessions SET writer = writer WHERE id = $1");
   sync = make("sync", "UPDATE @.store SET synced = synced + 1 WHERE one");
   select_summaries = in_schema("SELECT " + std::string(kSummary) + " FROM @.sessions s ", schema);
 }

@@ -32,7 +32,7 @@ class Statements {
   Statement probe;
   Statement load, load_many;
   Statement unsound;
-  Statement version, sync;
+  Statement version, touch, sync;
   /// `SELECT` of the columns of a summary, without conditions.
   std::string select_summaries;
 };

@@ -53,21 +53,22 @@ void PostgresStore::note(Durability durability) noexcept {
 
 void Unflushed::note(std::uint64_t breaks) noexcept {
   const std::lock_guard lock(mutex_);
-  if (noted_ == synced_) breaks_ = breaks;
-  ++noted_;
+  if (noted_.writes == synced_) noted_.breaks = breaks;
+  ++noted_.writes;
 }
 
-std::optional<std::uint64_t> Unflushed::noted() const noexcept {
+std::optional<Unflushed::Noted> Unflushed::noted() const noexcept {
   const std::lock_guard lock(mutex_);
-  return noted_ == synced_ ? std::nullopt : std::optional(noted_);
+  return noted_.writes == synced_ ? std::nullopt : std::optional(noted_);
 }
 
-bool Unflushed::flushed(std::uint64_t noted, std::uint64_t breaks) noexcept {
+bool Unflushed::flushed(const Noted& noted, std::uint64_t breaks) noexcept {
   const std::lock_guard lock(mutex_);
-  const bool unbroken = breaks == breaks_;
-  synced_ = std::max(synced_, noted);
-  breaks_ = breaks;
-  return unbroken;
+  if (synced_ < noted.writes) {
+    synced_ = noted.writes;
+    noted_.breaks = breaks;
+  }
+  return breaks == noted.breaks;
 }
 
 Async<SessionPtr> PostgresStore::do_load(SessionId id, LoadOptions options) {
@@ -196,9 +197,13 @@ Async<void> PostgresStore::sync_there() {
   co_return success();
 }
 
-Async<void> PostgresStore::settle_there(Durability durability) {
-  if (durability != Durability::power) co_return success();
-  co_return co_await sync_there();
+Async<void> PostgresStore::settle_there(SessionId id, Terms terms) {
+  if (terms.durability != Durability::power) co_return success();
+  Commands commands;
+  commands.emplace_back(database_->statements.touch, std::vector<Parameter>(1, Parameter::text(id.str())));
+  auto flight = co_await database_->write(std::move(commands), terms);
+  if (!flight) co_return flight.error();
+  co_return success();
 }
 
 Async<void> PostgresStore::do_close() {

@@ -24,18 +24,22 @@ class Unflushed {
  public:
   /// `breaks`: Database::breaks() at this time.
   void note(std::uint64_t breaks) noexcept;
+  class Noted {
+   public:
+    std::uint64_t writes = 0;
+    std::uint64_t breaks = 0;  // when the first of them was noted that was not synced
+  };
   /// What there is to be flushed; empty: nothing.
-  std::optional<std::uint64_t> noted() const noexcept;
+  std::optional<Noted> noted() const noexcept;
   /// That, and all before it, is on the disk. False: unless the server, which broke connections since, lost
   /// it.
-  bool flushed(std::uint64_t noted, std::uint64_t breaks) noexcept;
+  bool flushed(const Noted& noted, std::uint64_t breaks) noexcept;
 
  private:
   mutable std::mutex mutex_;
   // Protected by mutex_:
-  std::uint64_t noted_ = 0;   // writes
+  Noted noted_;
   std::uint64_t synced_ = 0;  // of these
-  std::uint64_t breaks_ = 0;  // when the first of those that are not synced was noted
 };
 
 /// Sessions in tables. What touches the connection runs on strands of the internal executor (`…_there`),
@@ -64,8 +68,8 @@ class PostgresStore final : public SessionStore {
   Async<Written> append_nothing_there(SessionId id, AppendOptions options, std::string print);
   Async<void> sync_there();
   /// For a write that finds what it would make: what is there was perhaps written with less durability than
-  /// this one promises, and by another store.
-  Async<void> settle_there(Durability durability);
+  /// this one promises, and by another store. Writes the session's row as it is: a commit that is waited for.
+  Async<void> settle_there(SessionId id, Terms terms);
 
   /// A session as it was found, and the transaction that holds it, where one does.
   class Found {

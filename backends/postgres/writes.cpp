@@ -286,7 +286,7 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     if (!refused) co_return refused.error();
     if (!*refused) continue;
     note(terms.durability);
-    auto settled = co_await settle_there(terms.durability);
+    auto settled = co_await settle_there(id, terms);
     if (!settled) co_return settled.error();
     co_return **refused;
   }
@@ -379,7 +379,7 @@ Async<SessionPtr> PostgresStore::do_update(SessionId id, Mutation mutation, Upda
         abandoned.ignore();
       }
       if (!changed) co_return changed.error();
-      auto sync = settle_there(terms.durability);
+      auto sync = settle_there(id, terms);
       auto settled = co_await inside(std::move(sync));
       if (!settled) co_return settled.error();
       co_return found->session;

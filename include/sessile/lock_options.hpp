@@ -11,7 +11,7 @@ namespace sessile {
 
 /// The system call behind an advisory lock. docs/locking.md says what each promises.
 enum class LockPrimitive {
-  automatic,              ///< open_file_description where the system has it, else interprocess
+  automatic,              ///< open_file_description. URL: `lock=auto`
   open_file_description,  ///< URL: `lock=ofd`
   interprocess,           ///< boost::interprocess::file_lock, a POSIX record lock; excludes the former. URL:
                           ///< `lock=interprocess`
@@ -33,8 +33,8 @@ class LockOptions {
  public:
   LockOptions() noexcept {}
   LockOptions& primitive(LockPrimitive value) noexcept { return primitive_ = value, *this; }
-  /// The longest wait for a lock before `locked`; an operation's own timeout may be shorter. URL:
-  /// `lock_timeout=5s`.
+  /// The longest wait for a lock before `locked`; an operation's own timeout may be shorter. 0: one attempt
+  /// (where PostgresOptions::lock_timeout waits for ever). URL: `lock_timeout=5s`.
   LockOptions& timeout(std::chrono::milliseconds value) noexcept { return timeout_ = value, *this; }
 
   /// `interval`: between the attempts of LockWaiting::poll; at least 1 ms.

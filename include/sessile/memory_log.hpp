@@ -100,8 +100,8 @@ class CompactReport {
 class MemoryLog {
  public:
   /// Takes the lock, without waiting, and reads the file; a missing or empty one is an empty memory, and made
-  /// by the first write. Errors: locked, with holder() (pid and host); corrupt, with path() and offset();
-  /// too_large; unsupported: written by a newer version.
+  /// by the first write. Errors: invalid_argument, see LogOptions; locked, with holder() (pid and host);
+  /// corrupt, with path() and offset(); too_large; unsupported: written by a newer version.
   static Async<MemoryLog> open(std::filesystem::path file, LogOptions options = LogOptions());
 
   /// Reports what of the file cannot be read, and with VerifyOptions::repair makes it readable: every item
@@ -123,7 +123,7 @@ class MemoryLog {
   Async<MemoryItem> add(MemoryKind kind, std::string content);
 
   /// Forgets. False, and nothing is written, when there is no item of that id (any more). Errors:
-  /// indeterminate.
+  /// too_large (compact first), indeterminate.
   Async<bool> forget(MemoryId id);
 
   /// The items that were not forgotten, the newest first.

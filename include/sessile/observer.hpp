@@ -18,7 +18,7 @@ class OperationEvent {
   OperationEvent() noexcept {}
   std::string_view operation;  ///< "save", "load", "list" …
   std::string_view backend;
-  std::string_view key;  ///< the session's or agent's id; empty for list, flush, close
+  std::string_view key;  ///< the session's or agent's id; empty for list, flush, verify, close
   std::chrono::nanoseconds duration{0};
   std::uint64_t bytes = 0;         ///< of the sessions or messages written or read, 0 where unknown
   const Error* failure = nullptr;  ///< null when it succeeded

@@ -172,7 +172,7 @@ class ListQuery : public detail::CommonOptions<ListQuery> {
   /// Only sessions updated at this time or later.
   ListQuery& updated_since(TimePoint value) noexcept { return updated_since_ = value, *this; }
   ListQuery& order(Order value) noexcept { return order_ = value, *this; }
-  /// At most this many a page: 1 to 10,000, else invalid_argument.
+  /// At most this many a page: 1 to 10,000, else invalid_argument; 100 unless said.
   ListQuery& limit(std::size_t value) noexcept { return limit_ = value, *this; }
   /// Continues after the page that returned this Page::next. A cursor is bound to its filters and order
   /// (another query: invalid_argument), and stays valid when the store is reopened.

@@ -71,7 +71,7 @@ class SessionLog {
                       LogOptions options = LogOptions());
 
   /// Makes the file with its header when it is missing or empty; else writes nothing. append does so by
-  /// itself. Errors: locked, indeterminate.
+  /// itself. Errors: too_large, locked, indeterminate.
   Async<void> start();
 
   /// Adds one turn as one line, after the header where the file is new or empty. A turn without a timestamp

@@ -57,7 +57,7 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   Async<Written> save(Session session, SaveOptions options = SaveOptions());
   Async<Written> save(std::shared_ptr<Session> session, SaveOptions options = SaveOptions());
 
-  /// Errors: not_found, corrupt, too_large.
+  /// Errors: not_found, corrupt, too_large; locked, where what looks damaged could not be looked at again.
   Async<SessionPtr> load(SessionId id, LoadOptions options = LoadOptions());
 
   /// Summaries, in pages. A session that nobody touches appears exactly once in a walk through all pages;
@@ -81,7 +81,9 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   Async<Written> append(SessionId id, std::vector<Message> messages, AppendOptions options = AppendOptions());
   Async<Written> append(SessionId id, Message message, AppendOptions options = AppendOptions());
 
-  /// When it succeeds, everything acknowledged so far is as durable as the backend can make it.
+  /// When it succeeds, everything acknowledged so far is as durable as the backend can make it. Errors:
+  /// indeterminate: what was written with a weaker durability may be lost with the power until it is written
+  /// anew; locked, corrupt, where a session has to be looked at.
   Async<void> flush();
 
   /// Reads everything that is stored and reports what is not as it should be; with VerifyOptions::repair puts

@@ -170,9 +170,10 @@ Result<ChangeDaemonState::Outcome> ChangeDaemonState::commit(storage::Directory&
 
   // Compared as text: json::value holds objects for equal whose fields are in another order.
   if (printed(outcome.fields.document()) == printed(stored->document()) && !file_is_malformed_) {
-    if (auto kept = settle_file(directory, json_file(name_), durability_); !kept) return kept.error();
-    unsaved.clear(directory, name_);  // what was remembered is in the file no more
-    return outcome;
+    if (settle_file(directory, json_file(name_), durability_)) {
+      unsaved.clear(directory, name_);  // what was remembered is in the file no more
+      return outcome;
+    }
   }
   const auto text = print_document(outcome.fields.document(), limits_);
   if (!text) return text.error();

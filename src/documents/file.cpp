@@ -114,21 +114,11 @@ Result<std::optional<MarkdownDocument>> read_markdown_file(storage::Directory& d
   return std::optional<MarkdownDocument>(std::move(document));
 }
 
-Result<void> settle_file(storage::Directory& directory, const std::string& file, Durability durability) {
-  if (durability != Durability::power) return success();
-  const auto not_known = [&](boost::system::error_code cause) {
-    return Error(Errc::indeterminate, "the document is as it is to be, but could not be synced")
-        .with_path(file_path(directory, file))
-        .with_cause(cause);
-  };
+bool settle_file(storage::Directory& directory, const std::string& file, Durability durability) {
+  if (durability != Durability::power) return true;
   const auto opened = directory.open_file(file, storage::OpenMode::read);
-  if (opened) {
-    if (const auto synced = (*opened)->sync_data(); !synced) return not_known(synced.error());
-  } else if (opened.error().value() != ENOENT) {
-    return not_known(opened.error());
-  }
-  if (const auto synced = directory.sync(); !synced) return not_known(synced.error());
-  return success();
+  if (opened ? !(*opened)->sync_data() : opened.error().value() != ENOENT) return false;
+  return directory.sync().has_value();
 }
 
 Result<void> check_size(std::uint64_t bytes, const Limits& limits) {

@@ -38,9 +38,10 @@ Result<std::optional<MarkdownDocument>> read_markdown_file(storage::Directory& d
 Result<std::string> print_document(const json::value& value, const Limits& limits);
 
 /// For a write that finds the file as it would make it: what is there was perhaps written with less
-/// durability than this one promises, or by one who was killed before it had synced. Precondition: the caller
-/// holds the document's lock. Errors: indeterminate.
-Result<void> settle_file(storage::Directory& directory, const std::string& file, Durability durability);
+/// durability than this one promises, or by one who was killed before it had synced. False: it could not be
+/// synced, and must be written anew, since a second sync may say that all is well though the data is gone.
+/// Precondition: the caller holds the document's lock.
+bool settle_file(storage::Directory& directory, const std::string& file, Durability durability);
 
 /// Too_large, if it is.
 Result<void> check_size(std::uint64_t bytes, const Limits& limits);

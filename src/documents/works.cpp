@@ -113,8 +113,7 @@ Result<JsonDocument> UpdateDocument::commit(storage::Directory& directory, stora
     std::string unchanged;
     write_pretty_json(unchanged, (*stored)->value);
     if (unchanged += '\n'; unchanged == *text) {
-      if (auto kept = settle_file(directory, json_file(name_), durability_); !kept) return kept.error();
-      return **std::move(stored);
+      if (settle_file(directory, json_file(name_), durability_)) return **std::move(stored);
     }
   }
   document.revision = content_revision(*text);

@@ -46,7 +46,8 @@ json::value epoch_like(TimePoint time, const json::value& like) {
     if (size < 1e11) return micros / 1000000;
     if (size < 1e14) return micros / 1000;
     if (size < 1e17) return micros;
-    return micros * 1000;
+    constexpr std::int64_t kMostMicros = std::numeric_limits<std::int64_t>::max() / 1000;
+    return std::abs(micros) <= kMostMicros ? json::value(micros * 1000) : like;
   }
   const auto exact = static_cast<double>(micros);
   if (size < 1e11) return exact / 1e6;

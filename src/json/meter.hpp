@@ -49,8 +49,9 @@ class Meter {
   /// As result(), but too_large where the size crosses `limit` for a `what`.
   Result<std::uint64_t> result(std::uint64_t limit, std::string_view what) const;
 
+  static constexpr std::uint64_t kStampBytes = 29;  ///< "2026-01-02T03:04:05.678901Z", quoted
+
  private:
-  static constexpr std::uint64_t kStampBytes = 29;     // "2026-01-02T03:04:05.678901Z", quoted
   static constexpr std::uint64_t kRevisionBytes = 20;  // of the largest 64-bit number
 
   /// One level of the place: a field, or an element.

@@ -3,8 +3,8 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <map>
 #include <mutex>
-#include <set>
 #include <stdexcept>
 
 namespace sessile::storage {
@@ -20,9 +20,9 @@ class OpenDescriptors {
   }
 
   std::mutex mutex;
-  std::set<int> numbers;  // guarded by mutex
   /// Raised in every child, where the numbers of before stand for nothing any more.
   std::atomic<unsigned> generation = 0;
+  std::map<int, unsigned> numbers;  // and the generation that opened each; guarded by mutex
 
  private:
   OpenDescriptors() {
@@ -31,11 +31,12 @@ class OpenDescriptors {
     }
   }
 
-  /// Only calls that are safe in the child of a process with threads: the set is left as it is, its numbers
-  /// stand for nothing any more, and a store must not be used here.
+  /// Only calls that are safe in the child of a process with threads: the map is left as it is, and a store
+  /// must not be used here.
   static void in_child() {
-    for (const int number : instance().numbers)
-      ::close(number);
+    for (const auto& [number, generation] : instance().numbers) {
+      if (generation == instance().generation) ::close(number);
+    }
     ++instance().generation;
     instance().mutex.unlock();
   }
@@ -48,7 +49,7 @@ SysResult<LockDescriptor> LockDescriptor::open(int directory, const std::string&
   const std::lock_guard lock(open.mutex);
   Descriptor file(retried([&] { return ::openat(directory, name.c_str(), flags, 0600); }));
   if (!file) return last_error();
-  open.numbers.insert(file.get());
+  open.numbers.insert_or_assign(file.get(), open.generation);
   return LockDescriptor(std::move(file), open.generation);
 }
 

@@ -27,10 +27,16 @@ Async<Written> BrokenStore::do_save(SessionPtr session, SaveOptions options) {
     co_await dally();
   }
   if (is("concurrency.distinct_sessions")) {
-    place_->scratch = session;
+    // The defect is that all share it, not that they race for the pointer.
+    const auto exchanged = [this](SessionPtr put) {
+      const std::lock_guard lock(place_->mutex);
+      if (put) place_->scratch = std::move(put);
+      return place_->scratch;
+    };
+    exchanged(session);
     co_await dally();
     const SessionId id = next.id;
-    next = *place_->scratch;
+    next = *exchanged(nullptr);
     next.id = id;
   }
   const bool commits = !is("cancellation.truth_of_save");

@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
 #include <set>
 
 using namespace sessile;
@@ -63,10 +64,14 @@ TEST_CASE("A host that takes the connection and says nothing is passed over") {
   const std::string url = "postgres://" + server.user() + ":" + server.password() +
                           "@127.0.0.1:" + std::to_string(silent.local_endpoint().port()) +
                           ",127.0.0.1:" + std::to_string(server.port()) + "/" + server.make_database() +
-                          "?connect_timeout=2";
+                          "?connect_timeout=2&retry_timeout=8s";
   const auto store = open_store(url).value();
+  // As many attempts at once as there are hosts: none may lead back to the silent one.
+  auto other = std::async(std::launch::async, [&] { return blocking::save(*store, Session("t")); });
   const auto saved = blocking::save(*store, Session("s"));
+  const auto others = other.get();
   REQUIRE_MESSAGE(saved.has_value(), saved.error().message());
+  REQUIRE_MESSAGE(others.has_value(), others.error().message());
   CHECK(blocking::load(*store, "s").has_value());
 }
 

@@ -1,13 +1,17 @@
 #include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <sessile/blocking.hpp>
 #include <sessile/ids.hpp>
 #include <sessile/json.hpp>
+#include <sessile/memory_log.hpp>
 #include <sessile/open.hpp>
+#include <sessile/wait.hpp>
 
 #include <doctest/doctest.h>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -147,6 +151,50 @@ TEST_CASE("save refuses malformed JSON with line and column, and writes nothing"
   if (place.is_missing()) return;
   CHECK(place.on_store("save", "{").code == 1);
   CHECK(place.on_store("ls").out.empty());
+}
+
+TEST_CASE("A condition that is no number is refused, and not left out") {
+  const Place place;
+  if (place.is_missing()) return;
+  CHECK(place.on_store("save", kDemo).code == 0);
+  for (const char* arguments : {"save --if-revision ''", "save --if-revision 010", "save --if-revision -1",
+                                "append demo --if-revision ''", "show demo --last ''", "ls --limit 1e3"}) {
+    CAPTURE(arguments);
+    CHECK(place.on_store(arguments, kDemo).code == 2);
+  }
+  CHECK(place.on_store("show demo --last 0").code == 0);
+}
+
+TEST_CASE("An id in brackets is an id") {
+  const Place place;
+  if (place.is_missing()) return;
+  for (const char* id : {"a", "b", "[a]", "[a,b]", "[[a]]"})
+    CHECK(place.on_store("save", std::string("{\"session_id\":\"") + id + "\",\"messages\":[]}").code == 0);
+  CHECK(place.on_store("show '[a]' --json").out.find("\"session_id\":\"[a]\"") != std::string::npos);
+  CHECK(place.on_store("export '[a,b]'").out.find("\"session_id\":\"[a,b]\"") != std::string::npos);
+  CHECK(place.on_store("rm '[a]' '[a,b]' '[[a]]'").code == 0);
+  const std::string left = place.on_store("--json ls").out;
+  CHECK(left.find("\"session_id\":\"a\"") != std::string::npos);
+  CHECK(left.find("\"session_id\":\"b\"") != std::string::npos);
+  CHECK(left.find('[') == std::string::npos);
+}
+
+TEST_CASE("A document that cannot be taken over is missing, on one line as on several") {
+  const Place place;
+  std::ofstream(place.path() / "a.json") << R"({"id":"a","user_id":42,"user_messages":[]})" << '\n';
+  CHECK(place.run("--store memory: import '" + (place.path() / "a.json").string() + "'").code == 6);
+  std::ofstream(place.path() / "b.json") << "{\n\"id\":\"a\",\n\"user_messages\":[]";
+  CHECK(place.run("--store memory: import '" + (place.path() / "b.json").string() + "'").code == 6);
+}
+
+TEST_CASE("Who holds what is locked is told in fields of its own") {
+  const Place place;
+  const auto file = place.path() / "memory.jsonl";
+  const auto held = blocking::wait(MemoryLog::open(file));
+  REQUIRE(held.has_value());
+  const Ran ran = place.run("--json memory --file '" + file.string() + "' add fact x");
+  CHECK(ran.code == 5);
+  CHECK(parsed(ran.err).at("error").at("holder").at("pid") == json::value(::getpid()));
 }
 
 TEST_CASE("What a full disk or a closed pipe does to the output") {

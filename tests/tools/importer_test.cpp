@@ -146,6 +146,62 @@ TEST_CASE("Our own exported lines import as several sessions, unchanged") {
   CHECK(file.report.skipped[0].line == 3);
 }
 
+TEST_CASE("Of two documents of one session in a file the later is taken, and the other reported") {
+  const Folder folder;
+  const std::string one = R"({"session_id":"a","loops":[{"messages":[{"role":"user","content":"1"}]}]})";
+  const std::string two =
+      R"({"session_id":"a","loops":[{"messages":[{"role":"user","content":"1"},{"role":"user","content":"2"}]}]})";
+  const std::string other = R"({"session_id":"b","loops":[]})";
+  const Imported file(folder.write("x.jsonl", one + "\n" + other + "\n" + two + "\n"));
+  REQUIRE(file.sessions.size() == 2);
+  CHECK(file.report.sessions == 2);
+  CHECK(file.sessions[0].id == SessionId("a"));
+  CHECK(file.sessions[0].messages.size() == 2);
+  REQUIRE(file.report.skipped.size() == 1);
+  CHECK(file.report.skipped[0].line == 1);
+}
+
+TEST_CASE("A document that is torn is corrupt, and not of an unknown format") {
+  const Folder folder;
+  const Imported torn(folder.write("x.json", "{\n \"session_id\": \"a\",\n \"loops\": [\n"));
+  CHECK(torn.error.code() == Errc::corrupt);
+  CHECK(torn.error.detail().find("line 4") != std::string::npos);
+  CHECK(Imported(folder.write("y.json", "{\n \"name\": \"a\",\n")).error.code() == Errc::unsupported);
+}
+
+TEST_CASE("A document without times has its file's, and so has one of the last year there is") {
+  const Folder folder;
+  for (const char* time : {"null", "\"9999-12-31T23:59:59.999999Z\""}) {
+    const std::string text = std::string(R"({"session_id":"a","loops":[],"last_active_at":)") + time + "}";
+    const Session session = Imported(folder.write("x.json", text)).only();
+    CHECK(session.updated_at.time() > *parse_time("2026-01-01T00:00:00Z"));
+    CHECK(session.updated_at.time() < *parse_time("9999-01-01T00:00:00Z"));
+    CHECK(session.metadata.at("import").at("updated_at") == json::value(session.updated_at.text()));
+  }
+}
+
+TEST_CASE("A path that is not UTF-8 is told from others") {
+  const Folder folder;
+  const auto source = [](const Imported& file) {
+    return text_of(file.only().metadata.at("import").at("source"));
+  };
+  const std::string one = source(Imported(folder.write("a\xE9%.jsonl", kLine)));
+  CHECK(one.ends_with("a%E9%25.jsonl"));
+  CHECK(one != source(Imported(folder.write("b\xE9.jsonl", kLine))));
+}
+
+TEST_CASE("More records than a session can hold are refused before they are held") {
+  const Folder folder;
+  Limits small;
+  small.session_bytes = 32 * 100;
+  std::string text = kLine + "\n";
+  for (int i = 0; i < 1000; ++i)
+    text += "{}\n";
+  const Imported file(folder.write("x.jsonl", text), Format::automatic, ImportLimits(small));
+  CHECK(file.error.code() == Errc::too_large);
+  CHECK(file.error.path().ends_with("x.jsonl"));
+}
+
 TEST_CASE("Damaged lines are reported by number and keep nothing else from being read") {
   const Folder folder;
   const std::string good = kLine + "\n";

@@ -74,6 +74,38 @@ TEST_CASE("A transcript is imported once, however often it is run") {
   CHECK(stored->metadata.at("import").at("source").as_string() == std::filesystem::canonical(file).c_str());
 }
 
+TEST_CASE("A document of ours is unchanged, whatever the store stamped it with") {
+  const Folder folder;
+  for (const std::string& url : store_urls(folder)) {
+    CAPTURE(url);
+    const auto store = open_store(url).value();
+    const auto file =
+        folder.write("x.json", R"({"session_id":"a","updated_at":"2026-01-01T00:00:00Z","messages":[]})");
+    CHECK(ingest_file(*store, file).value() == Outcome::imported);
+    CHECK(ingest_file(*store, file).value() == Outcome::unchanged);
+    // A field that follows updated_at, and the store's own value of it.
+    const auto active = folder.write("y.json", R"({"session_id":"b","last_active_at":"2026-01-01T00:00:00Z",)"
+                                               R"("updated_at":"2026-01-01T00:00:00Z","messages":[]})");
+    CHECK(ingest_file(*store, active).value() == Outcome::imported);
+    blocking::append(*store, "b", std::vector<Message>(1, Message("user", "x"))).value();
+    const std::string line = encode_session(*blocking::load(*store, "b").value());
+    CHECK(ingest_file(*store, folder.write("z.jsonl", line + "\n")).value() == Outcome::unchanged);
+    // What differs in its text alone differs.
+    const auto other = folder.write(
+        "x.json", R"({"session_id":"a","updated_at":"2026-01-01T00:00:00Z","messages":[],"more":1})");
+    CHECK(ingest_file(*store, other).error().code() == Errc::conflict);
+  }
+}
+
+TEST_CASE("A document without times that grew replaces its session") {
+  const Folder folder;
+  const auto store = open_store("memory:").value();
+  CHECK(ingest_file(*store, folder.write("x.json", R"({"session_id":"a","loops":[]})")).value() ==
+        Outcome::imported);
+  const auto grown = folder.write("x.json", R"({"session_id":"a","loops":[{"messages":[]}]})");
+  CHECK(ingest_file(*store, grown).value() == Outcome::replaced);
+}
+
 TEST_CASE("A transcript that grew replaces its session when nobody changed that") {
   const Folder folder;
   const auto store = open_store("memory:").value();

@@ -80,6 +80,21 @@ TEST_CASE("P13 last_active_at follows updated_at, in the form it has") {
   CHECK(written() == json::value(1780272000.25));
   session.extra["last_active_at"] = json::object{{"not", "a time"}};
   CHECK(written() == session.extra["last_active_at"]);
+  CHECK(measure(session, Limits()).value() == sessile::testing::counted_size(session));
+  // A time in nanoseconds goes no further than its number.
+  session.extra["last_active_at"] = 1767323045000000000;
+  session.updated_at = *parse_time("9999-01-01T00:00:00Z");
+  CHECK(written() == session.extra["last_active_at"]);
+}
+
+TEST_CASE("What is stored with a short last_active_at counts as what is loaded then") {
+  Session session("s");
+  session.extra["last_active_at"] = "2026-01-01T00:00:00Z";
+  const auto before = measure(session, Limits()).value();
+  CHECK(before == sessile::testing::counted_size(session));
+  session.updated_at = session.created_at = *parse_time("2026-06-01T00:00:00.25Z");
+  const Session loaded = decode_session(encode_session(session), Origin::stored).value();
+  CHECK(measure(loaded, Limits()).value() == before);
 }
 
 TEST_CASE("P13 our own fields win over the reference library's, empty ones too") {

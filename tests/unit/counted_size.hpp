@@ -3,6 +3,8 @@
 
 #include <sessile/json.hpp>
 
+#include <boost/json.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -18,6 +20,11 @@ inline std::uint64_t counted_size(const Session& session) {
                                 : time->is_set()          ? kStamp
                                                           : sizeof "null" - 1;
     size += std::max(kStamp, written) - written;
+  }
+  if (const json::value* const active = session.extra.if_contains("last_active_at")) {
+    const std::size_t written =
+        json::serialize(json::parse(encode_session(session)).at("last_active_at")).size();
+    if (!active->is_object()) size += std::max(kStamp, written) - written;
   }
   size += 20 - std::to_string(session.revision).size();
   return size + (session.messages.empty() ? 0 : 1);

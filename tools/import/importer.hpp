@@ -25,6 +25,11 @@ enum class Format {
   sessile,      ///< our own document, or JSONL of them: several sessions
 };
 
+/// True of those whose lines are all one session; of the others a line, or the whole file, is a session.
+constexpr bool is_transcript_of_lines(Format format) noexcept {
+  return format == Format::claude_code || format == Format::codex;
+}
+
 /// The name of a format as `--format` takes it, and back; empty when there is none of that name.
 std::string_view name(Format format) noexcept;
 std::optional<Format> format_named(std::string_view name) noexcept;

@@ -3,6 +3,7 @@
 #include "import/records.hpp"
 
 #include <sessile/blocking.hpp>
+#include <sessile/copy.hpp>
 
 namespace sessile::importing {
 namespace {
@@ -56,7 +57,12 @@ Result<Outcome> save_as(SessionStore& store, const SessionPtr& session, SaveOpti
 Result<Outcome> compare_with_stored(SessionStore& store, const SessionPtr& session) {
   const Result<SessionPtr> stored = blocking::load(store, session->id);
   if (!stored) return stored.error();
-  if ((*stored)->same_content(*session)) return Outcome::unchanged;
+  // As it would be stored: what the store stamps, and what follows that, is no difference.
+  Session ours = *session;
+  if (!ours.created_at.is_set() && ours.created_at.original().empty())
+    ours.created_at = (*stored)->created_at;
+  ours.updated_at = (*stored)->updated_at;
+  if (content_hash(ours) == content_hash(**stored)) return Outcome::unchanged;
   return left_alone(**stored, "another session of that id is there; it is left as it is");
 }
 

@@ -4,7 +4,10 @@
 #include <sessile/json.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <utility>
 
 namespace sessile::importing {
@@ -32,10 +35,6 @@ Format format_of_record(const json::value& record) {
   return format_of_document(record).value_or(Format::automatic);
 }
 
-bool is_transcript_of_lines(Format format) {
-  return format == Format::claude_code || format == Format::codex;
-}
-
 std::string too_long(std::uint64_t max_bytes) {
   return "longer than the limit of " + std::to_string(max_bytes) + " bytes";
 }
@@ -61,6 +60,34 @@ Result<Look> look_at_lines(LineReader& reader, const ImportLimits& limits) {
   }
 }
 
+// A path that is not UTF-8, so that another such path is another text.
+std::string escaped(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    char text[4];
+    const auto byte = static_cast<unsigned char>(c);
+    std::snprintf(text, sizeof text, byte < 0x80 && c != '%' ? "%c" : "%%%02X", byte);
+    out += text;
+  }
+  return out;
+}
+
+// Whether a text that is no JSON was to be a session's document.
+bool was_a_document(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (first == std::string_view::npos || text[first] != '{') return false;
+  const auto has = [text](std::string_view key) { return text.find(key) != std::string_view::npos; };
+  return has("\"session_id\"") || has("\"user_messages\"") || has("\"agent_responses\"") || has("\"loops\"");
+}
+
+// A session of another program, until all of the file was read.
+class Waiting {
+ public:
+  std::optional<Session> session;
+  std::uint64_t line = 0;
+  std::size_t place = 0;  // among all of the file, from 1
+};
+
 // Reads one file once its beginning was looked at.
 class Reading {
  public:
@@ -80,6 +107,8 @@ class Reading {
       // A document written over several lines, or JSONL whose first line is damaged.
       Result<json::value> document = whole_document();
       if (document) return read_document(std::move(*document), asked);
+      const bool is_meant = document.error().code() == Errc::too_large || was_a_document_;
+      if (look->format == Format::automatic && is_meant) return document.error().with_path(report_.source);
       if (look->format == Format::automatic && !is_transcript_of_lines(asked)) return unreadable(*look);
     }
     report_.format = asked == Format::automatic ? look->format : asked;
@@ -105,7 +134,9 @@ class Reading {
     if (const Result<void> again = reader_.rewind(); !again) return again.error();
     const Result<std::string> text = reader_.rest(limits_.file_bytes);
     if (!text) return text.error();
-    return parse_json(*text, Origin::stored, limits_.session);
+    Result<json::value> document = parse_json(*text, Origin::stored, limits_.session);
+    if (!document) was_a_document_ = was_a_document(*text);
+    return document;
   }
 
   Result<FileReport> read_document(json::value document, Format asked) {
@@ -125,9 +156,16 @@ class Reading {
   // All lines are one session.
   Result<void> read_transcript_lines() {
     std::vector<Record> records;
-    const Result<void> read = each_line(limits_.line_bytes, [&](const LineReader::Line& line) {
-      parse_line(line.text, line.number, limits_, records, report_);
-    });
+    // Each record takes more than this in the session: one of too many could not be saved, and need not be
+    // held.
+    constexpr std::uint64_t kLeastBytes = 32;
+    const std::uint64_t most = limits_.session.session_bytes / kLeastBytes;
+    const Result<void> read =
+        each_line(limits_.line_bytes, [&](const LineReader::Line& line) -> Result<void> {
+          parse_line(line.text, line.number, limits_, records, report_);
+          if (records.size() <= most) return success();
+          return Error(Errc::too_large, "more records than a session can hold").with_path(report_.source);
+        });
     if (!read) return read.error();
     const bool codex = report_.format == Format::codex;
     const auto is_known = [codex](const Record& r) {
@@ -144,11 +182,12 @@ class Reading {
   // Each line is a session.
   Result<void> read_document_lines() {
     const ImportLimits wide = document_limits(limits_);
-    return each_line(wide.line_bytes, [&](const LineReader::Line& line) {
+    return each_line(wide.line_bytes, [&](const LineReader::Line& line) -> Result<void> {
       std::vector<Record> records;
       parse_line(line.text, line.number, wide, records, report_);
       for (Record& record : records)
         read_document_line(std::move(record));
+      return success();
     });
   }
 
@@ -159,7 +198,7 @@ class Reading {
     }
     Result<Session> session = session_from_json(std::move(record.value), Origin::stored, limits_.session);
     if (!session) return report_.skip(record.line, session.error().detail());
-    take(std::move(*session));
+    take(std::move(*session), record.line);
   }
 
   template <class Visit>
@@ -171,28 +210,50 @@ class Reading {
       const Result<std::optional<LineReader::Line>> line = reader_.next(max_bytes);
       if (!line) return line.error();
       if (!line->has_value()) return success();
-      if ((*line)->over_long)
+      if ((*line)->over_long) {
         report_.skip((*line)->number, too_long(max_bytes));
-      else
-        visit(**line);
+      } else if (const Result<void> visited = visit(**line); !visited) {
+        return visited.error();
+      }
     }
   }
 
   // Our own sessions go on as they are, so that any number fits; those of others wait for the file's hash.
-  void take(Session session) {
+  void take(Session session, std::uint64_t line = 0) {
     ++report_.sessions;
-    if (report_.format == Format::sessile)
-      sink_(std::move(session), report_.format);
-    else
-      waiting_.push_back(std::move(session));
+    if (report_.format == Format::sessile) return sink_(std::move(session), report_.format);
+    Waiting& waiting = waiting_[session.id];
+    // The file's hash would tell the second from the first no more.
+    if (waiting.session) {
+      --report_.sessions;
+      report_.skip(waiting.line,
+                   "line " + std::to_string(line) + " is of the same session, and taken instead");
+    } else {
+      waiting.place = waiting_.size();
+    }
+    waiting.session = std::move(session);
+    waiting.line = line;
+  }
+
+  // The note must say what the store will, so what has no time gets the file's. In the year 9999 no later
+  // time is left that would tell of a write.
+  void date(Timestamp& time) const {
+    const bool is_given = time.is_set() || !time.original().empty();
+    const TimePoint too_late = std::chrono::sys_days(std::chrono::year(9999) / 1 / 1);
+    if (!is_given || time.time() >= too_late) time = origins_.modified;
   }
 
   Result<FileReport> finished() {
     report_.sha256 = reader_.sha256();
-    for (Session& session : waiting_) {
+    std::vector<Session> in_order(waiting_.size());
+    for (auto& [id, waiting] : waiting_)
+      in_order[waiting.place - 1] = std::move(*waiting.session);
+    for (Session& session : in_order) {
+      date(session.created_at);
+      date(session.updated_at);
       json::object note;
       note["format"] = name(report_.format);
-      note["source"] = is_utf8(report_.source) ? report_.source : std::string();
+      note["source"] = is_utf8(report_.source) ? report_.source : escaped(report_.source);
       note["sha256"] = report_.sha256;
       note["records"] = report_.records;
       note["skipped"] = report_.skipped_count;
@@ -209,7 +270,8 @@ class Reading {
   const SessionSink& sink_;
   FileReport report_;
   Origins origins_;
-  std::vector<Session> waiting_;
+  bool was_a_document_ = false;  // whole_document() failed, and it was to be one
+  std::map<SessionId, Waiting> waiting_;
 };
 
 }  // namespace
