@@ -70,6 +70,14 @@ TEST_CASE("a session whose owner goes on changing it is stored as it was at each
     CHECK(second->messages.size() == 2);
     CHECK(second->messages[0].content == "changed");
     CHECK(second->title == "title");
+    // Without a load in between, which would be remembered in the place of what was saved.
+    for (const char* text : {"third", "fourth"}) {
+      session->add_message("user", text);
+      REQUIRE(blocking::save(*store, session));
+    }
+    const SessionPtr third = loaded(open);
+    CHECK(third->messages.size() == 4);
+    CHECK(third->title == "not saved");
   });
 }
 
