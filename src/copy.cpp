@@ -45,18 +45,14 @@ class Settled {
   Error error;
 };
 
-bool is_missing(const Timestamp& time) {
-  return !time.is_set() && time.original().empty();
-}
-
 /// The hashes are compared as if the source had the times that the target's store had to invent: a document
 /// of another program may have none.
 bool have_same_content(const Session& source, const Session& target) {
-  if (!is_missing(source.created_at) && !is_missing(source.updated_at))
+  if (!source.created_at.empty() && !source.updated_at.empty())
     return content_hash(source) == content_hash(target);
   Session dated = source;
-  if (is_missing(dated.created_at)) dated.created_at = target.created_at;
-  if (is_missing(dated.updated_at)) dated.updated_at = target.updated_at;
+  if (dated.created_at.empty()) dated.created_at = target.created_at;
+  if (dated.updated_at.empty()) dated.updated_at = target.updated_at;
   return content_hash(dated) == content_hash(target);
 }
 

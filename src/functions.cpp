@@ -51,7 +51,7 @@ Async<SessionPtr> move_to_project(StorePtr store, SessionId id, std::string proj
 Async<Written> add_message(StorePtr store, SessionId id, Message message, AppendOptions options) {
   // A replay is recognised by its content, so a repeated call must not differ by its time.
   const bool may_be_replayed = !options.idempotency_key().empty();
-  if (!message.timestamp.is_set() && message.timestamp.original().empty() && !may_be_replayed) {
+  if (message.timestamp.empty() && !may_be_replayed) {
     message.timestamp = store->options().clock()->now();
   }
   return store->append(std::move(id), std::move(message), std::move(options));
@@ -73,7 +73,7 @@ Async<Written> add_response(StorePtr store, SessionId id, json::value content,
 Async<SessionPtr> extend_trajectory(StorePtr store, SessionId id, std::vector<TrajectoryStep> steps,
                                     UpdateOptions options) {
   for (TrajectoryStep& step : steps) {
-    if (!step.timestamp.is_set() && step.timestamp.original().empty()) {
+    if (step.timestamp.empty()) {
       step.timestamp = store->options().clock()->now();
     }
   }

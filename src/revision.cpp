@@ -3,18 +3,6 @@
 #include <algorithm>
 
 namespace sessile {
-namespace {
-
-// The last that a document can hold: what is stored with it keeps it.
-constexpr TimePoint kLatest =
-    TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1)) - std::chrono::microseconds(1);
-
-// A text that no time could be read from is another program's, and kept like one.
-bool is_given(const Timestamp& time) {
-  return time.is_set() || !time.original().empty();
-}
-
-}  // namespace
 
 Result<void> check_revision(const RevisionCheck& check, const std::optional<Revision>& stored) {
   if (check.is_any()) return success();
@@ -29,7 +17,7 @@ Written Stamper::next(const std::optional<StoredState>& stored, const Session& s
     written.revision = stored->revision + 1;
     written.created_at = stored->created_at;
     written.updated_at =
-        std::min(kLatest, std::max(now, stored->updated_at.time() + std::chrono::microseconds(1)));
+        std::min(kLatestTime, std::max(now, stored->updated_at.time() + std::chrono::microseconds(1)));
   } else {
     const auto micros = now.time_since_epoch().count();
     written.revision = std::max(micros > 0 ? static_cast<Revision>(micros) : 1, floor_.load() + 1);
@@ -37,8 +25,9 @@ Written Stamper::next(const std::optional<StoredState>& stored, const Session& s
     written.updated_at = now;
   }
   if (times == Times::preserve) {
-    if (is_given(session.created_at)) written.created_at = session.created_at;
-    if (is_given(session.updated_at)) written.updated_at = session.updated_at;
+    // A text that no time could be read from is another program's, and kept like one.
+    if (!session.created_at.empty()) written.created_at = session.created_at;
+    if (!session.updated_at.empty()) written.updated_at = session.updated_at;
   }
   return written;
 }

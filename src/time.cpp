@@ -10,7 +10,6 @@ using std::chrono::microseconds;
 using std::chrono::sys_days;
 
 constexpr TimePoint kFirst = sys_days(std::chrono::year(1) / 1 / 1);
-constexpr TimePoint kLast = TimePoint(sys_days(std::chrono::year(10000) / 1 / 1)) - microseconds(1);
 
 void put_digits(char* out, std::uint32_t value, int count) noexcept {
   for (int i = count - 1; i >= 0; --i, value /= 10)
@@ -79,7 +78,7 @@ std::chrono::minutes offset(Scanner& scan) noexcept {
 }
 
 std::optional<TimePoint> in_range(TimePoint time) noexcept {
-  if (time < kFirst || time > kLast) return std::nullopt;
+  if (time < kFirst || time > kLatestTime) return std::nullopt;
   return time;
 }
 
@@ -104,7 +103,7 @@ std::string Timestamp::text() const {
 
 std::string format_time(TimePoint time) {
   if (time < kFirst) time = kFirst;
-  if (time > kLast) time = kLast;
+  if (time > kLatestTime) time = kLatestTime;
   const auto day = std::chrono::floor<days>(time);
   const std::chrono::year_month_day date(day);
   const auto rest = static_cast<std::uint64_t>((time - day).count());

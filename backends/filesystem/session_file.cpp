@@ -46,7 +46,7 @@ Result<StoredSession> read_open_file(File& opened, const Directory& directory, c
   auto stored = decode_document(*text, limits);
   if (!stored) return stored.error().with_path(path_of(directory, file));
   Timestamp& updated_at = stored->session.updated_at;
-  if (updated_at.is_set() || !updated_at.original().empty()) return stored;
+  if (!updated_at.empty()) return stored;
   auto info = opened.info();
   if (!info) return storage::system_error(info.error(), "cannot look at the file", directory, file);
   updated_at = Timestamp(info->modified);

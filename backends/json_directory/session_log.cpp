@@ -189,9 +189,7 @@ Result<SessionPtr> SessionWriter::finish_update(std::shared_ptr<Session> changed
 
 Result<SessionPtr> SessionWriter::finish_unchanged(SessionPtr current, const UpdateOptions& options) {
   const Keeping keeping(*this);
-  if (*options.durability() == Durability::power) {
-    if (auto settled = settle_opened(); !settled) return settled.error();
-  }
+  if (auto settled = settle_opened(*options.durability()); !settled) return settled.error();
   return current;
 }
 
@@ -229,10 +227,7 @@ Result<Written> SessionWriter::append(Messages messages, const AppendOptions& op
     auto known = known_->appends->find(options.idempotency_key(), print);
     if (!known) return known.error();
     if (*known) {
-      // The first call may have promised less than this one, or was killed before it had synced.
-      if (*options.durability() == Durability::power) {
-        if (auto settled = settle(); !settled) return settled.error();
-      }
+      if (auto settled = settle_opened(*options.durability()); !settled) return settled.error();
       return **known;
     }
   }
@@ -280,10 +275,11 @@ Result<void> SessionWriter::settle() {
   auto exists = open();
   if (!exists) return exists.error();
   if (!*exists) return place_.sync_sessions();
-  return settle_opened();
+  return settle_opened(Durability::power);
 }
 
-Result<void> SessionWriter::settle_opened() {
+Result<void> SessionWriter::settle_opened(Durability promised) {
+  if (promised != Durability::power) return success();
   if (auto entries = prepare_entries(state().summary.agent_id, Durability::power); !entries) return entries;
   if (poisoned_) {
     if (auto whole = read_whole(); !whole) return whole;

@@ -39,8 +39,7 @@ class SessionWriter {
   Result<SessionPtr> finish_update(std::shared_ptr<Session> changed, const UpdateOptions& options,
                                    storage::CommitGate& gate);
 
-  /// The second half when the mutation changed nothing: what is there was perhaps written with less
-  /// durability than this update promises, or by one who was killed before it had synced.
+  /// The second half when the mutation changed nothing.
   Result<SessionPtr> finish_unchanged(SessionPtr current, const UpdateOptions& options);
 
   /// Makes what is stored durable. A session that is gone is durably so.
@@ -53,8 +52,9 @@ class SessionWriter {
  private:
   class Keeping;
 
-  /// settle() of a log that is open.
-  Result<void> settle_opened();
+  /// For a write that finds in the open log what it would make: what is there was perhaps written with less
+  /// durability than this one promises, or by one who was killed before it had synced.
+  Result<void> settle_opened(Durability promised);
 
   /// Opens the log and learns how it ends: by what is remembered of it, or by reading its end. False: there
   /// is none.

@@ -155,7 +155,7 @@ Result<SessionPtr> session_at(const Reply& reply, int row, std::int64_t last, co
   if (!reply.boolean(row, column::kSound))
     return unreadable("the session's envelope is not as it was written");
   // Of such a one the statement sends no bodies.
-  if (summary->stored_bytes > std::min(limits.session_bytes, kMostBytes))
+  if (summary->stored_bytes > session_limit(limits))
     return Error(Errc::too_large, "the stored session exceeds the limit of a session");
   auto session = decode_session(reply.text(row, column::kEnvelope), Origin::stored, limits);
   if (!session) return session.error();

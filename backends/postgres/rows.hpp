@@ -6,6 +6,7 @@
 
 #include <sessile/backend.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
@@ -15,6 +16,9 @@ namespace sessile::postgres {
 
 /// A value, and a message of the protocol, hold at most 1 GiB: no session is read or written that is larger.
 inline constexpr std::uint64_t kMostBytes = 1'000'000'000;
+inline std::uint64_t session_limit(const Limits& limits) noexcept {
+  return std::min(limits.session_bytes, kMostBytes);
+}
 
 /// A session as it goes into the tables: its envelope (the document without messages, times and revision) and
 /// the bodies of its messages, from `first` on.

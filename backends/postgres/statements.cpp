@@ -21,6 +21,9 @@ constexpr std::string_view kSummary =
     "s.id, s.agent_id, s.user_id, s.project_id, s.parent_id, s.title, s.pinned, s.created_us, "
     "s.created_text, s.updated_us, s.updated_text, s.revision, s.message_count, s.stored_bytes";
 
+// The last that a time can be, as the statements below have it.
+static_assert(kLatestTime.time_since_epoch().count() == 253402300799999999);
+
 // $1 id, $2 agent, $3 user, $4 project, $5 parent, $6 title, $7 pinned, $8 messages, $9 bytes, $10 envelope,
 // $11 writer, $12 revision, $13 created, $14 its text, $15 updated, $16 its text, $17 now, $18 and $19
 // whether created and updated are kept as given, $20 the revision expected.
@@ -44,8 +47,7 @@ constexpr std::string_view kReplace =
 // of bytes, $8 the revision expected or null, $9 the idempotency key.
 constexpr std::string_view kAppend =
     "UPDATE @.sessions s SET revision = s.revision + 1, "
-    "updated_us = least(253402300799999999, greatest($2, "
-    "s.updated_us + 1)), "
+    "updated_us = least(253402300799999999, greatest($2, s.updated_us + 1)), "
     "updated_text = NULL, message_count = s.message_count + $3, stored_bytes = s.stored_bytes + $4, "
     "title = coalesce(s.title, $5), writer = $6 "
     "WHERE s.id = $1 AND s.sound AND s.stored_bytes + $4 <= $7 AND ($8 IS NULL OR s.revision = $8)";

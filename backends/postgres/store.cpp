@@ -35,8 +35,7 @@ PostgresStore::PostgresStore(Target target, PostgresOptions options, std::string
       stamper_(open.clock()) {}
 
 std::int64_t PostgresStore::session_limit() const noexcept {
-  const std::uint64_t limit = capabilities().limits.session_bytes;
-  return static_cast<std::int64_t>(std::min(limit, kMostBytes));
+  return static_cast<std::int64_t>(postgres::session_limit(capabilities().limits));
 }
 
 std::vector<Parameter> PostgresStore::load_parameters(Parameter ids, std::int64_t last) const {
@@ -190,17 +189,12 @@ Async<void> PostgresStore::do_flush() {
 
 /// A commit that is waited for takes the server's log to the disk, with all that came before.
 Async<void> PostgresStore::sync_there() {
-  Commands commands;
-  commands.emplace_back(database_->statements.sync);
-  auto flight = co_await database_->write(std::move(commands), Terms());
-  if (!flight) co_return flight.error();
-  co_return success();
+  return commit_there(Command(database_->statements.sync), Terms());
 }
 
-Async<void> PostgresStore::settle_there(SessionId id, Terms terms) {
-  if (terms.durability != Durability::power) co_return success();
+Async<void> PostgresStore::commit_there(Command command, Terms terms) {
   Commands commands;
-  commands.emplace_back(database_->statements.touch, std::vector<Parameter>(1, Parameter::text(id.str())));
+  commands.push_back(std::move(command));
   auto flight = co_await database_->write(std::move(commands), terms);
   if (!flight) co_return flight.error();
   co_return success();

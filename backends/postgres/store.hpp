@@ -67,6 +67,8 @@ class PostgresStore final : public SessionStore {
   Async<Written> append_there(SessionId id, std::vector<Message> messages, AppendOptions options);
   Async<Written> append_nothing_there(SessionId id, AppendOptions options, std::string print);
   Async<void> sync_there();
+  /// One command that is a transaction by itself.
+  Async<void> commit_there(Command command, Terms terms);
   /// For a write that finds what it would make: what is there was perhaps written with less durability than
   /// this one promises, and by another store. Writes the session's row as it is: a commit that is waited for.
   Async<void> settle_there(SessionId id, Terms terms);

@@ -29,11 +29,6 @@ Error keeps_changing() {
   return Error(Errc::unavailable, "the session keeps being removed and made again");
 }
 
-/// A text that no time could be read from is kept as well.
-bool is_given(const Timestamp& time) {
-  return time.is_set() || !time.original().empty();
-}
-
 std::optional<Revision> revision_of(const std::optional<Probe>& probe) {
   return probe ? std::optional(probe->written.revision) : std::nullopt;
 }
@@ -62,6 +57,10 @@ Command of_id(const Statement& statement, const SessionId& id) {
   std::vector<Parameter> parameters;
   parameters.push_back(Parameter::text(id.str()));
   return Command(statement, std::move(parameters));
+}
+
+Error beyond_the_protocol() {
+  return Error(Errc::too_large, "more than PostgreSQL can take");
 }
 
 /// How many messages both sessions begin with, as they are written.
@@ -98,8 +97,8 @@ std::vector<Parameter> PostgresStore::row_parameters(const Session& session, Ses
   parameters.push_back(Parameter::integer(micros(first.updated_at.time())));
   parameters.push_back(Parameter::text(original_of(first.updated_at)));
   parameters.push_back(Parameter::integer(micros(stamper_.now())));
-  parameters.push_back(Parameter::boolean(preserve && is_given(session.created_at)));
-  parameters.push_back(Parameter::boolean(preserve && is_given(session.updated_at)));
+  parameters.push_back(Parameter::boolean(preserve && !session.created_at.empty()));
+  parameters.push_back(Parameter::boolean(preserve && !session.updated_at.empty()));
   return parameters;
 }
 
@@ -109,8 +108,7 @@ Async<Written> PostgresStore::do_save(SessionPtr session, SaveOptions options) {
 }
 
 Async<Written> PostgresStore::save_there(SessionPtr session, SaveOptions options) {
-  if (options.measured_bytes() > kMostBytes)
-    co_return Error(Errc::too_large, "more than PostgreSQL can take");
+  if (options.measured_bytes() > kMostBytes) co_return beyond_the_protocol();
   const Terms terms(*options.durability(), options.timeout());
   const Statements& sql = database_->statements;
   const RevisionCheck check = options.if_revision();
@@ -236,8 +234,7 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
   const bool keyed = !key.empty();
   const std::string print = keyed ? fingerprint(messages) : std::string();
   if (messages.empty()) co_return co_await append_nothing_there(id, options, print);
-  if (options.measured_bytes() > kMostBytes)
-    co_return Error(Errc::too_large, "more than PostgreSQL can take");
+  if (options.measured_bytes() > kMostBytes) co_return beyond_the_protocol();
   Terms terms(*options.durability(), options.timeout());
   terms.repeatable = keyed;
   const Statements& sql = database_->statements;
@@ -293,6 +290,11 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
   co_return keeps_changing();
 }
 
+Async<void> PostgresStore::settle_there(SessionId id, Terms terms) {
+  if (terms.durability != Durability::power) co_return success();
+  co_return co_await commit_there(of_id(database_->statements.touch, id), terms);
+}
+
 Async<PostgresStore::Found> PostgresStore::find_there(SessionId id) {
   auto loaded = co_await load_there(std::move(id), LoadOptions());
   if (!loaded) co_return loaded.error();
@@ -326,7 +328,7 @@ Async<void> PostgresStore::abandon_there(std::shared_ptr<OpenTransaction> held) 
 }
 
 Async<std::optional<Written>> PostgresStore::replace_there(Found found, SessionPtr next, Terms terms) {
-  if (next->stored_bytes > kMostBytes) co_return Error(Errc::too_large, "more than PostgreSQL can take");
+  if (next->stored_bytes > kMostBytes) co_return beyond_the_protocol();
   const Statements& sql = database_->statements;
   const Session& before = *found.session;
   const std::size_t kept = common_messages(before, *next);

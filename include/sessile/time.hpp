@@ -14,6 +14,10 @@ namespace sessile {
 /// UTC with microseconds, from year 0001 to 9999.
 using TimePoint = std::chrono::sys_time<std::chrono::microseconds>;
 
+/// The last of them.
+inline constexpr TimePoint kLatestTime =
+    TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1)) - std::chrono::microseconds(1);
+
 /// A point in time of a document, with the text it was written as where that was not our own form.
 ///
 /// Our form is RFC 3339 in UTC with six decimals: `2026-11-20T09:30:00.000000Z`. Another program's form (an
@@ -30,6 +34,8 @@ class Timestamp {
 
   /// True when there is a time.
   bool is_set() const noexcept { return time_.has_value(); }
+  /// True when there is neither a time nor a text.
+  bool empty() const noexcept { return !time_ && original_.empty(); }
   /// The time; the epoch when there is none.
   TimePoint time() const noexcept { return time_.value_or(TimePoint()); }
   /// The JSON text (quotes included) that another program wrote; empty when it is our own form.

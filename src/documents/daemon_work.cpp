@@ -169,11 +169,10 @@ Result<ChangeDaemonState::Outcome> ChangeDaemonState::commit(storage::Directory&
   if (const auto changed = change_(outcome.fields); !changed) return changed.error();
 
   // Compared as text: json::value holds objects for equal whose fields are in another order.
-  if (printed(outcome.fields.document()) == printed(stored->document()) && !file_is_malformed_) {
-    if (settle_file(directory, json_file(name_), durability_)) {
-      unsaved.clear(directory, name_);  // what was remembered is in the file no more
-      return outcome;
-    }
+  if (printed(outcome.fields.document()) == printed(stored->document()) && !file_is_malformed_ &&
+      settle_file(directory, json_file(name_), durability_)) {
+    unsaved.clear(directory, name_);  // what was remembered is in the file no more
+    return outcome;
   }
   const auto text = print_document(outcome.fields.document(), limits_);
   if (!text) return text.error();

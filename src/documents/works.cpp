@@ -112,9 +112,9 @@ Result<JsonDocument> UpdateDocument::commit(storage::Directory& directory, stora
     // Compared as text: json::value holds objects for equal whose fields are in another order.
     std::string unchanged;
     write_pretty_json(unchanged, (*stored)->value);
-    if (unchanged += '\n'; unchanged == *text) {
-      if (settle_file(directory, json_file(name_), durability_)) return **std::move(stored);
-    }
+    unchanged += '\n';
+    if (unchanged == *text && settle_file(directory, json_file(name_), durability_))
+      return **std::move(stored);
   }
   document.revision = content_revision(*text);
   const auto written = storage::replace_file(directory, json_file(name_), *text, durability_, gate);

@@ -26,7 +26,7 @@ void add_fields(const json::object& from, const json::object* wrapped, Message& 
   for (const auto& field : from) {
     if (field.value().if_object() == wrapped && wrapped != nullptr) continue;
     const std::string_view name = view(field.key());
-    if (name == "timestamp" && !has_text(to.timestamp)) {
+    if (name == "timestamp" && to.timestamp.empty()) {
       if (std::optional<Timestamp> time = to_timestamp(field.value())) to.timestamp = *std::move(time);
     } else if (name == "content" && wrapped == nullptr) {
       to.content = field.value();

@@ -19,11 +19,6 @@ bool is_session_field(std::string_view name, const json::value& value) noexcept;
 bool is_message_field(std::string_view name, const json::value& value) noexcept;
 bool is_step_field(std::string_view name, const json::value& value) noexcept;
 
-/// True when a timestamp is written at all.
-inline bool has_text(const Timestamp& time) noexcept {
-  return time.is_set() || !time.original().empty();
-}
-
 /// What to write for last_active_at in `session.extra`: `updated_at`, in the form and unit that is there.
 /// Empty when it is not there, is no time, or says updated_at already. The reference library, which reads the
 /// document again, would see a time that stands still.

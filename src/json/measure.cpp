@@ -6,8 +6,7 @@
 namespace sessile {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 1024;  // of a user, of a project
-constexpr std::uint64_t kStampBytes = detail::Meter::kStampBytes;
+constexpr std::size_t kMaxNameBytes = 1024;       // of a user, of a project
 constexpr std::uint64_t kCommaBytes = 1;          // that parts a message from the one before
 constexpr std::uint32_t kLevelsAboveMessage = 2;  // the session and its messages
 
@@ -16,16 +15,6 @@ Result<void> check_length(std::string_view field, const std::string& text) {
   return Error(Errc::invalid_argument, "/" + std::string(field) + ": " + std::to_string(text.size()) +
                                            " bytes; at most " + std::to_string(kMaxNameBytes) +
                                            " are allowed");
-}
-
-/// How much wider last_active_at can become, which follows updated_at in a form of its own.
-std::uint64_t narrower_than_stamp(const Session& session) {
-  const json::value* const stored = session.extra.if_contains("last_active_at");
-  if (stored == nullptr || !detail::to_timestamp(*stored)) return 0;
-  const auto refreshed = detail::refreshed_last_active(session, session.updated_at);
-  std::string text;
-  write_json(text, refreshed ? *refreshed : *stored);
-  return text.size() < kStampBytes ? kStampBytes - text.size() : 0;
 }
 
 }  // namespace
@@ -37,7 +26,6 @@ Result<std::uint64_t> measure(const Session& session, const Limits& limits) {
   meter.open('{');
   detail::put_session_fields(meter, session);
   meter.close('}');
-  meter.count(narrower_than_stamp(session));
   // The first message's comma, so that each counts the same, whether it is saved or appended.
   if (!session.messages.empty()) meter.count(kCommaBytes);
   return meter.result(limits.session_bytes, "a session");

@@ -171,7 +171,7 @@ void Meter::timestamp(const Timestamp& time) {
 void Meter::stamp(const Timestamp& time) {
   const std::uint64_t before = size_;
   timestamp(time);
-  size_ = std::max(size_, before + kStampBytes);
+  widen(before);
 }
 
 void Meter::refuse(std::string_view problem) {

@@ -3,6 +3,7 @@
 
 #include <sessile/json.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -33,12 +34,16 @@ class Meter {
   /// content.
   void stamp(const Timestamp& time);
   void revision(Revision) noexcept { size_ += kRevisionBytes; }
+  /// `is_stamp`: it follows one of the stamps, in a form of its own.
   template <class IsKnown>
-  void extra_field(std::string_view key, const json::value& content, IsKnown is_known) {
+  void extra_field(std::string_view key, const json::value& content, IsKnown is_known,
+                   bool is_stamp = false) {
     if (fault_) return;
     field(key);
     if (is_known(key, content)) return refuse("extra shadows a known field");
+    const std::uint64_t before = size_;
     value(content);
+    if (is_stamp) widen(before);
   }
   /// A fault of the place that was last named.
   void refuse(std::string_view problem);
@@ -49,9 +54,8 @@ class Meter {
   /// As result(), but too_large where the size crosses `limit` for a `what`.
   Result<std::uint64_t> result(std::uint64_t limit, std::string_view what) const;
 
-  static constexpr std::uint64_t kStampBytes = 29;  ///< "2026-01-02T03:04:05.678901Z", quoted
-
  private:
+  static constexpr std::uint64_t kStampBytes = 29;     // "2026-01-02T03:04:05.678901Z", quoted
   static constexpr std::uint64_t kRevisionBytes = 20;  // of the largest 64-bit number
 
   /// One level of the place: a field, or an element.
@@ -61,6 +65,8 @@ class Meter {
     bool in_array = false;
   };
   void comma() noexcept;
+  /// Counts what began at `before` as a stamp at its widest.
+  void widen(std::uint64_t before) noexcept { size_ = std::max(size_, before + kStampBytes); }
   void field(std::string_view key);
   void array(const json::array& content);
   void real(double number);

@@ -22,7 +22,7 @@ void put_message(Out& out, const Message& message) {
   out.string(message.role);
   out.name("content");
   out.value(message.content);
-  if (has_text(message.timestamp)) {
+  if (!message.timestamp.empty()) {
     out.name("timestamp");
     out.timestamp(message.timestamp);
   }
@@ -66,7 +66,7 @@ void put_step(Out& out, const TrajectoryStep& step) {
     out.boolean(true);
   }
   put_optional(out, "call_id", step.call_id);
-  if (has_text(step.timestamp)) {
+  if (!step.timestamp.empty()) {
     out.name("timestamp");
     out.timestamp(step.timestamp);
   }
@@ -144,8 +144,8 @@ void put_session_fields(Out& out, const Session& session, const StampView& stamp
   const std::optional<json::value> last_active = refreshed_last_active(session, stamp.updated_at);
   for (const auto& field : session.extra) {
     const std::string_view key = view(field.key());
-    const bool refresh = last_active && key == "last_active_at";
-    out.extra_field(key, refresh ? *last_active : field.value(), is_session_field);
+    const bool is_stamp = key == "last_active_at" && to_timestamp(field.value());
+    out.extra_field(key, is_stamp && last_active ? *last_active : field.value(), is_session_field, is_stamp);
   }
 }
 

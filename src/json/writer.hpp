@@ -66,9 +66,9 @@ class Writer {
       out_.append("null");
     }
   }
-  /// A field of extra; Meter asks is_known.
+  /// A field of extra; Meter asks is_known, and whether it is a stamp.
   template <class IsKnown>
-  void extra_field(std::string_view key, const json::value& content, IsKnown) {
+  void extra_field(std::string_view key, const json::value& content, IsKnown, bool = false) {
     comma();
     if (level_ == 1) line();
     write_json_string(out_, key);

@@ -148,7 +148,7 @@ Async<void> SessionLog::start() {
 
 Async<void> SessionLog::append(Message turn) {
   const detail::LogPlace& place = state_->place;
-  if (!turn.timestamp.is_set() && turn.timestamp.original().empty()) {
+  if (turn.timestamp.empty()) {
     turn.timestamp = place.options.clock()->now();
   }
   auto measured = measure(turn, place.options.limits());

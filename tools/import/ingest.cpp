@@ -59,8 +59,7 @@ Result<Outcome> compare_with_stored(SessionStore& store, const SessionPtr& sessi
   if (!stored) return stored.error();
   // As it would be stored: what the store stamps, and what follows that, is no difference.
   Session ours = *session;
-  if (!ours.created_at.is_set() && ours.created_at.original().empty())
-    ours.created_at = (*stored)->created_at;
+  if (ours.created_at.empty()) ours.created_at = (*stored)->created_at;
   ours.updated_at = (*stored)->updated_at;
   if (content_hash(ours) == content_hash(**stored)) return Outcome::unchanged;
   return left_alone(**stored, "another session of that id is there; it is left as it is");

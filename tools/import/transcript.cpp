@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <utility>
 
 namespace sessile::importing {
@@ -79,14 +78,6 @@ bool was_a_document(std::string_view text) {
   const auto has = [text](std::string_view key) { return text.find(key) != std::string_view::npos; };
   return has("\"session_id\"") || has("\"user_messages\"") || has("\"agent_responses\"") || has("\"loops\"");
 }
-
-// A session of another program, until all of the file was read.
-class Waiting {
- public:
-  std::optional<Session> session;
-  std::uint64_t line = 0;
-  std::size_t place = 0;  // among all of the file, from 1
-};
 
 // Reads one file once its beginning was looked at.
 class Reading {
@@ -222,33 +213,26 @@ class Reading {
   void take(Session session, std::uint64_t line = 0) {
     ++report_.sessions;
     if (report_.format == Format::sessile) return sink_(std::move(session), report_.format);
-    Waiting& waiting = waiting_[session.id];
+    const auto [found, first] = taken_.try_emplace(session.id, Taken{waiting_.size(), line});
+    if (first) return waiting_.push_back(std::move(session));
     // The file's hash would tell the second from the first no more.
-    if (waiting.session) {
-      --report_.sessions;
-      report_.skip(waiting.line,
-                   "line " + std::to_string(line) + " is of the same session, and taken instead");
-    } else {
-      waiting.place = waiting_.size();
-    }
-    waiting.session = std::move(session);
-    waiting.line = line;
+    --report_.sessions;
+    report_.skip(found->second.line,
+                 "line " + std::to_string(line) + " is of the same session, and taken instead");
+    found->second.line = line;
+    waiting_[found->second.place] = std::move(session);
   }
 
   // The note must say what the store will, so what has no time gets the file's. In the year 9999 no later
   // time is left that would tell of a write.
   void date(Timestamp& time) const {
-    const bool is_given = time.is_set() || !time.original().empty();
     const TimePoint too_late = std::chrono::sys_days(std::chrono::year(9999) / 1 / 1);
-    if (!is_given || time.time() >= too_late) time = origins_.modified;
+    if (time.empty() || time.time() >= too_late) time = origins_.modified;
   }
 
   Result<FileReport> finished() {
     report_.sha256 = reader_.sha256();
-    std::vector<Session> in_order(waiting_.size());
-    for (auto& [id, waiting] : waiting_)
-      in_order[waiting.place - 1] = std::move(*waiting.session);
-    for (Session& session : in_order) {
+    for (Session& session : waiting_) {
       date(session.created_at);
       date(session.updated_at);
       json::object note;
@@ -265,13 +249,20 @@ class Reading {
     return std::move(report_);
   }
 
+  // Where a session is among those that wait, and the line it is from.
+  struct Taken {
+    std::size_t place;
+    std::uint64_t line;
+  };
+
   LineReader& reader_;
   const ImportLimits& limits_;
   const SessionSink& sink_;
   FileReport report_;
   Origins origins_;
   bool was_a_document_ = false;  // whole_document() failed, and it was to be one
-  std::map<SessionId, Waiting> waiting_;
+  std::vector<Session> waiting_;
+  std::map<SessionId, Taken> taken_;  // those that wait
 };
 
 }  // namespace
