@@ -370,6 +370,8 @@ Async<CopyReport> copy(StorePtr from, StorePtr to, CopyOptions options) {
   if (options.concurrency() < 1 || options.concurrency() > 64)
     co_return Error(Errc::invalid_argument, "concurrency is 1 to 64").with_operation("copy");
   const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    co_return Error(Errc::cancelled).with_operation("copy");
   auto job = std::make_shared<const Job>(std::move(from), std::move(to), std::move(options));
   auto body = Copy::run(std::make_shared<Copy>(std::move(job)));
   co_return co_await detail::run_isolated<CopyReport>(state, std::chrono::milliseconds(0), std::move(body));

@@ -170,14 +170,14 @@ std::string Error::message() const {
   } else if (f.offset) {
     out += " at byte " + std::to_string(*f.offset);
   }
-  if (!f.detail.empty()) out += ": " + f.detail;
+  if (!f.detail.empty()) append_escaped(out += ": ", f.detail);
   if (code_ == Errc::conflict) {
     out += ": expected " + revision_text(f.expected) + ", stored is " + revision_text(f.actual);
   }
   if (f.holder && f.holder->pid != 0) {
     out += ": held by process " + std::to_string(f.holder->pid);
-    if (!f.holder->host.empty()) out += " on " + f.holder->host;
-    if (!f.holder->since.empty()) out += " since " + f.holder->since;
+    if (!f.holder->host.empty()) append_escaped(out += " on ", f.holder->host);
+    if (!f.holder->since.empty()) append_escaped(out += " since ", f.holder->since);
   }
   if (f.waited) out += ": waited " + std::to_string(f.waited->count()) + " ms";
   if (f.cause) out += ": " + f.cause.message();

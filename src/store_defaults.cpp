@@ -94,7 +94,8 @@ Async<SessionPtr> SessionStore::do_update(SessionId id, Mutation mutation, Updat
         .durability(*options.durability())
         .measured_bytes(next->stored_bytes);
     auto written = co_await do_save(next, save);
-    if (written) co_return std::make_shared<const Session>(stamped(std::move(*next), *written));
+    // A copy: the implementation may have kept what it was given.
+    if (written) co_return std::make_shared<const Session>(stamped(*next, *written));
     const Error error = written.error();
     if (error.code() != Errc::conflict) co_return error;
     if (!error.actual()) co_return Error(Errc::not_found);

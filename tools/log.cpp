@@ -18,15 +18,22 @@ json::object to_json(const SkippedPart& part) {
   return object;
 }
 
+/// How many parts are missing that the log does not list.
+std::uint64_t left_out(const LoadedLog& log) {
+  return log.skipped_count - log.skipped.size();
+}
+
 void print_as_json(const LoadedLog& log) {
   print_json(json::object{{"meta", log.meta}});
   for (const Message& turn : log.turns)
     print_line(encode_message(turn));
   for (const SkippedPart& part : log.skipped)
     print_json(json::object{{"skipped", to_json(part)}});
+  if (left_out(log) > 0) print_json(json::object{{"more_skipped", left_out(log)}});
 }
 
 void print_for_people(const std::string& file, LoadedLog log) {
+  const std::uint64_t more = left_out(log);
   Session session{SessionId(file)};
   session.metadata = std::move(log.meta);
   session.messages = std::move(log.turns);
@@ -35,6 +42,7 @@ void print_for_people(const std::string& file, LoadedLog log) {
     print_note("left out line " + std::to_string(part.line) + ", byte " + std::to_string(part.offset) + ", " +
                std::to_string(part.bytes) + " bytes: " + std::string(name(part.reason)));
   }
+  if (more > 0) print_note("and " + std::to_string(more) + " parts more");
 }
 
 int show(Call& call, const std::string& file) {

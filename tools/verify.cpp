@@ -64,7 +64,8 @@ void sum_up(const VerifyReport& report, bool as_json) {
   if (as_json) {
     json::object total{{"checked", report.checked},  {"findings", report.findings.size()},
                        {"damaged", damaged},         {"repaired", repaired},
-                       {"damage_left", damage_left}, {"not_judged", count(unjudged)}};
+                       {"damage_left", damage_left}, {"not_judged", count(unjudged)},
+                       {"complete", report.complete}};
     print_json(json::object{{"total", std::move(total)}});
     return;
   }
@@ -73,13 +74,15 @@ void sum_up(const VerifyReport& report, bool as_json) {
   line += std::to_string(report.findings.size()) + " found, " + std::to_string(damaged) + " of it damage";
   if (repaired > 0) line += "; repaired " + std::to_string(repaired);
   if (damage_left == 0 && damaged > 0) line += ", no damage is left";
+  if (!report.complete) line += "; it did not come to its end: what was repaired stays, run it again";
   if (damage_left > 0 && repaired == 0) line += "; --repair mends what can be mended, and destroys nothing";
   print_line(line);
 }
 
 int code_of(const VerifyReport& report) {
   if (std::any_of(report.findings.begin(), report.findings.end(), left)) return kCorrupt;
-  if (std::any_of(report.findings.begin(), report.findings.end(), unjudged)) return kFailed;
+  if (!report.complete || std::any_of(report.findings.begin(), report.findings.end(), unjudged))
+    return kFailed;
   return kOk;
 }
 

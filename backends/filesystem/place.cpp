@@ -54,12 +54,21 @@ Result<std::shared_ptr<Directory>> Place::open_for_writing(bool make) {
 bool Place::let_go_if_replaced(const std::shared_ptr<Directory>& stale) {
   auto now = files_->open_directory(path_);
   if (now && (*now)->identity() == stale->identity()) return false;
-  const std::lock_guard lock(mutex_);
-  if (directory_ == stale) {
-    directory_.reset();
-    for_writing_ = false;
-  }
+  let_go(stale);
   return true;
+}
+
+bool Place::let_go_if_deleted(const std::shared_ptr<Directory>& stale) {
+  if (!stale->deleted()) return false;
+  let_go(stale);
+  return true;
+}
+
+void Place::let_go(const std::shared_ptr<Directory>& stale) {
+  const std::lock_guard lock(mutex_);
+  if (directory_ != stale) return;
+  directory_.reset();
+  for_writing_ = false;
 }
 
 void Place::close() {

@@ -30,8 +30,12 @@ class Place {
   /// `make` it is made when missing.
   Result<std::shared_ptr<storage::Directory>> open_for_writing(bool make);
 
-  /// Lets `stale` go when the path leads to another directory by now, or to none. True when it did.
+  /// Lets `stale`, which a call has told to be deleted, go when the path leads to another directory by now,
+  /// or to none. True when it did.
   bool let_go_if_replaced(const std::shared_ptr<storage::Directory>& stale);
+  /// The same for one that nothing is known of. One that was moved away, or cannot be come to any more,
+  /// stays: it has all that was acknowledged.
+  bool let_go_if_deleted(const std::shared_ptr<storage::Directory>& stale);
   void close();
 
   /// Removes the temporary files that dead writers left for `name` before the directory was opened.
@@ -40,6 +44,7 @@ class Place {
 
  private:
   Error unavailable(boost::system::error_code cause) const;
+  void let_go(const std::shared_ptr<storage::Directory>& stale);
   void note_temporaries(storage::Directory& directory);
 
   const std::shared_ptr<storage::FileSystem> files_;

@@ -45,12 +45,6 @@ Written written_of(const Session& session) {
   return written;
 }
 
-/// A directory that was opened and then deleted answers so to whatever would make a file in it.
-bool directory_is_gone(const Error& error) {
-  return error.code() == Errc::unavailable &&
-         (error.cause().value() == ENOENT || error.cause().value() == ESTALE);
-}
-
 Error keeps_changing() {
   return Error(Errc::unavailable, "the store's directory, or the session's file, keeps being replaced");
 }
@@ -96,8 +90,7 @@ bool FilesystemStore::still_right(const Target& target, const SessionId& id) con
   return !may_have_foreign_file(id) || file_of(*target.directory, id, capabilities().limits) == target.file;
 }
 
-asio::awaitable<bool> FilesystemStore::was_replaced(const Target& target, Error error) {
-  if (!directory_is_gone(error)) co_return false;
+asio::awaitable<bool> FilesystemStore::was_replaced(const Target& target) {
   auto job = [this, &target](CommitGate&) { return place_->let_go_if_replaced(target.directory); };
   co_return co_await storage::run_on(get_executor(), std::move(job));
 }
@@ -118,7 +111,8 @@ Async<T> FilesystemStore::under_lock(SessionId id, bool make, std::chrono::milli
       return work(*target, gate);
     });
     if (result) co_return result;
-    if (!again) again = co_await was_replaced(*target, result.error());
+    // Awaited only where nothing happened: a cancellation that came too late must not hide the outcome.
+    if (!again && storage::directory_is_gone(result.error())) again = co_await was_replaced(*target);
     if (!again) co_return result;
   }
   co_return keeps_changing();
@@ -147,8 +141,9 @@ Result<void> FilesystemStore::write_now(const Target& target, const Session& ses
 }
 
 Result<void> FilesystemStore::settle(const Target& target, Durability durability) {
-  if (durability != Durability::power) return success();
-  return unsynced_.sync(*target.directory, target.file);
+  if (durability == Durability::power) return unsynced_.sync(*target.directory, target.file);
+  unsynced_.found(target.file);
+  return success();
 }
 
 Async<Written> FilesystemStore::do_save(SessionPtr session, SaveOptions options) {
@@ -194,7 +189,7 @@ Result<SessionPtr> FilesystemStore::load_now(const SessionId& id, const LoadOpti
     if (stored) {
       return partial_view(std::make_shared<const Session>(std::move(stored->session)), options);
     }
-    if (stored.error().code() != Errc::not_found || !place_->let_go_if_replaced(*directory)) {
+    if (stored.error().code() != Errc::not_found || !place_->let_go_if_deleted(*directory)) {
       return stored.error();
     }
   }
@@ -213,7 +208,7 @@ Result<Page<SessionSummary>> FilesystemStore::list_now(const ListQuery& query, c
   auto entries = (*directory)->list();
   if (!entries || entries->empty()) {
     // Deleted and perhaps made anew since it was opened.
-    if (place_->let_go_if_replaced(*directory)) return list_now(query, gate);
+    if (place_->let_go_if_deleted(*directory)) return list_now(query, gate);
   }
   if (!entries) return storage::system_error(entries.error(), "cannot list the directory", **directory, "");
   std::vector<SessionSummary> summaries;
@@ -256,16 +251,17 @@ Result<void> FilesystemStore::remove_now(const Target& target, const SessionId& 
 Async<Written> FilesystemStore::do_append(SessionId id, std::vector<Message> messages,
                                           AppendOptions options) {
   const auto timeout = options.timeout();
-  auto work = [this, id, messages = std::move(messages), options = std::move(options)](
-                  const Target& target, CommitGate& gate) mutable {
+  // May be called again, when the directory was replaced meanwhile.
+  auto work = [this, id, messages = std::move(messages), options = std::move(options)](const Target& target,
+                                                                                       CommitGate& gate) {
     return append_now(target, id, messages, options, gate);
   };
   co_return co_await under_lock<Written>(std::move(id), false, timeout, std::move(work));
 }
 
 Result<Written> FilesystemStore::append_now(const Target& target, const SessionId& id,
-                                            std::vector<Message>& messages, const AppendOptions& options,
-                                            CommitGate& gate) {
+                                            const std::vector<Message>& messages,
+                                            const AppendOptions& options, CommitGate& gate) {
   auto existing = read_now(target, id);
   if (!existing) return existing.error();
   if (!*existing) return Error(Errc::not_found);
@@ -284,10 +280,13 @@ Result<Written> FilesystemStore::append_now(const Target& target, const SessionI
   if (auto expected = check_revision(options.if_revision(), session.revision); !expected) {
     return expected.error();
   }
-  if (messages.empty()) return written_of(session);
+  if (messages.empty()) {
+    if (auto kept = settle(target, *options.durability()); !kept) return kept.error();
+    return written_of(session);
+  }
 
   const Written written = stamper_.next(state_of(session), session, Times::stamp);
-  std::move(messages.begin(), messages.end(), std::back_inserter(session.messages));
+  session.messages.insert(session.messages.end(), messages.begin(), messages.end());
   if (auto measured = measure(session, capabilities().limits); !measured) return measured.error();
   if (remembered) appends.remember(options.idempotency_key(), print, written);
   auto replaced = write_now(target, session, written, appends, *options.durability(), gate);
@@ -324,7 +323,9 @@ Async<SessionPtr> FilesystemStore::do_update(SessionId id, Mutation mutation, Up
     });
     if (!found) {
       held.reset();
-      if (co_await was_replaced(*target, found.error())) continue;
+      bool again = storage::directory_is_gone(found.error());
+      if (again) again = co_await was_replaced(*target);
+      if (again) continue;
       co_return found.error();
     }
     if (found->again) continue;

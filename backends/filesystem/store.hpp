@@ -53,7 +53,7 @@ class FilesystemStore final : public SessionStore {
   storage::AdvisoryLock lock_of(const Target& target) const;
 
   /// Whether the operation that failed so may begin again: its directory is not the store's any more.
-  asio::awaitable<bool> was_replaced(const Target& target, Error error);
+  asio::awaitable<bool> was_replaced(const Target& target);
   /// Runs `work(target, gate)` on the pool under the lock of the session's file. When the directory, or the
   /// file that is the session's, turns out to be another one, starts again.
   template <class T, class Work>
@@ -67,7 +67,7 @@ class FilesystemStore final : public SessionStore {
                            storage::CommitGate& gate);
   Result<void> remove_now(const Target& target, const SessionId& id, const RemoveOptions& options,
                           storage::CommitGate& gate);
-  Result<Written> append_now(const Target& target, const SessionId& id, std::vector<Message>& messages,
+  Result<Written> append_now(const Target& target, const SessionId& id, const std::vector<Message>& messages,
                              const AppendOptions& options, storage::CommitGate& gate);
   /// For a write that finds the session as it would make it: what is there was perhaps written with less
   /// durability than this one promises, or by one who was killed before it had synced.

@@ -27,6 +27,15 @@ void Unsynced::wrote(const std::string& file, Durability durability) {
     files_.erase(file);
     return;
   }
+  note(file);
+}
+
+void Unsynced::found(const std::string& file) {
+  const std::lock_guard lock(mutex_);
+  note(file);
+}
+
+void Unsynced::note(const std::string& file) {
   directory_ = ++writes_;
   if (files_.size() < kMost) {
     files_[file] = writes_;
@@ -63,9 +72,9 @@ Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) 
 Result<void> Unsynced::sync_directory(Directory& directory) {
   auto synced = directory.sync();
   const std::lock_guard lock(mutex_);
-  if (!synced) directory_failed_ = true;
-  if (!directory_failed_) return success();
-  return lost(directory, "", synced ? boost::system::error_code() : synced.error());
+  directory_failed_ = !synced;
+  if (synced) return success();
+  return lost(directory, "", synced.error());
 }
 
 void Unsynced::synced(const Noted& noted) {

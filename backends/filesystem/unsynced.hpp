@@ -21,10 +21,14 @@ class Unsynced {
   /// Notes a write or a removal that is about to be acknowledged.
   void wrote(const std::string& file, Durability durability);
   void removed(const std::string& file, Durability durability);
+  /// Notes what is about to be acknowledged as it is there already: another process may have written it, and
+  /// promised no more.
+  void found(const std::string& file);
 
   /// Syncs what was noted. Blocks. Errors: indeterminate, also ever after for a file whose sync failed until
-  /// it is written anew: a second sync may say that all is well though the data is gone.
-  /// Others as storage::system_error: nothing is lost, flush again.
+  /// it is written anew: a second sync may say that all is well though the data is gone. That of the
+  /// directory is tried again: what it is to cover stays in the file system's journal, or ends all writing
+  /// there. Others as storage::system_error: nothing is lost, flush again.
   Result<void> sync(storage::Directory& directory);
   /// Syncs one file and its directory, noted or not: another process may have written it. Errors: as sync.
   Result<void> sync(storage::Directory& directory, const std::string& file);
@@ -44,6 +48,8 @@ class Unsynced {
 
   Result<void> sync_file(storage::Directory& directory, const std::string& file);
   Result<void> sync_directory(storage::Directory& directory);
+  /// Precondition: mutex_ is held.
+  void note(const std::string& file);
 
   /// Beyond this many, every file of the directory is synced.
   static constexpr std::size_t kMost = 10000;

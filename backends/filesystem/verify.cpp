@@ -31,7 +31,7 @@ bool is_sidecar(std::string_view entry) {
 
 }  // namespace
 
-Async<VerifyReport> Verification::run() {
+Async<void> Verification::check_all() {
   using Entries = std::vector<storage::DirectoryEntry>;
   auto entries = co_await storage::run_on(run_.pool(), [this](CommitGate&) -> Result<Entries> {
     auto listed = directory_->list();
@@ -62,7 +62,7 @@ Async<VerifyReport> Verification::run() {
     if (auto done = co_await run_.sweep(directory_, file, directory_, sidecar_of(file)); !done)
       co_return done.error();
   }
-  co_return run_.finish();
+  co_return success();
 }
 
 Async<void> Verification::check_file(std::string file) {
@@ -124,7 +124,7 @@ Async<VerifyReport> FilesystemStore::do_verify(VerifyOptions options) {
   auto open = [this](CommitGate&) {
     auto opened = place_->open();
     // Deleted, and perhaps made anew, since it was opened.
-    if (opened && *opened && place_->let_go_if_replaced(*opened)) opened = place_->open();
+    if (opened && *opened && place_->let_go_if_deleted(*opened)) opened = place_->open();
     return opened;
   };
   auto directory = co_await storage::run_on(get_executor(), std::move(open));

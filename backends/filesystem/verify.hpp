@@ -15,10 +15,11 @@ class Verification {
   Verification(std::shared_ptr<storage::Directory> directory, const Limits& limits, storage::VerifyRun run)
       : directory_(std::move(directory)), limits_(limits), run_(std::move(run)) {}
 
-  Async<VerifyReport> run();
+  Async<VerifyReport> run() { return run_.report_of(check_all()); }
 
  private:
   using Findings = storage::Findings;
+  Async<void> check_all();
   Async<void> check_file(std::string file);
   // These block.
   Findings look(const std::string& file);

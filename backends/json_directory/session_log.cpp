@@ -234,7 +234,10 @@ Result<Written> SessionWriter::append(Messages messages, const AppendOptions& op
   if (auto expected = check_revision(options.if_revision(), state().summary.revision); !expected) {
     return expected.error();
   }
-  if (messages->empty()) return written_of(state().summary);
+  if (messages->empty()) {
+    if (auto settled = settle_opened(*options.durability()); !settled) return settled.error();
+    return written_of(state().summary);
+  }
   const std::uint64_t bytes = state().summary.stored_bytes + options.measured_bytes();
   if (bytes > limits_.session_bytes) {
     return Error(Errc::too_large, "the session would exceed its limit");

@@ -72,10 +72,11 @@ Async<Written> JsonDirectoryStore::do_save(SessionPtr session, SaveOptions optio
   auto place = co_await writable_place();
   if (!place) co_return place.error();
   auto lock = lock_of(**place, file_name(session->id.str()));
+  const std::uint64_t begun = weak_writes();
   SessionWriter writer(**place, session->id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.save(session, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
-  wrote(*place, writer, written, *options.durability());
+  wrote(*place, writer, written, *options.durability(), begun);
   co_return written;
 }
 
@@ -184,10 +185,11 @@ Async<void> JsonDirectoryStore::do_remove(SessionId id, RemoveOptions options) {
   if (!place) co_return place.error();
   if (!*place) co_return Error(Errc::not_found);
   auto lock = lock_of(**place, file_name(id.str()));
+  const std::uint64_t begun = weak_writes();
   SessionWriter writer(**place, id, stamper_, limits());
   auto job = [&](CommitGate& gate) { return writer.remove(options, gate); };
   auto removed = co_await lock.run_locked<void>(lock.deadline(options.timeout()), std::move(job));
-  wrote(*place, writer, removed, *options.durability());
+  wrote(*place, writer, removed, *options.durability(), begun);
   co_return removed;
 }
 
@@ -197,6 +199,7 @@ Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation,
   if (!*place) co_return Error(Errc::not_found);
   auto lock = lock_of(**place, file_name(id.str()));
   std::optional<storage::HeldLock> held;
+  const std::uint64_t begun = weak_writes();
   SessionWriter writer(**place, id, stamper_, limits());
   auto begin = [&](CommitGate&) { return writer.begin_update(options); };
   auto current =
@@ -212,7 +215,7 @@ Async<SessionPtr> JsonDirectoryStore::do_update(SessionId id, Mutation mutation,
     return stored;
   };
   auto stored = co_await run_on(get_executor(), std::move(finish));
-  wrote(*place, writer, stored, *options.durability());
+  wrote(*place, writer, stored, *options.durability(), begun);
   co_return stored;
 }
 
@@ -222,22 +225,29 @@ Async<Written> JsonDirectoryStore::do_append(SessionId id, std::vector<Message> 
   if (!place) co_return place.error();
   if (!*place) co_return Error(Errc::not_found);
   auto lock = lock_of(**place, file_name(id.str()));
+  const std::uint64_t begun = weak_writes();
   SessionWriter writer(**place, id, stamper_, limits());
   const auto added = std::make_shared<const std::vector<Message>>(std::move(messages));
   auto job = [&](CommitGate& gate) { return writer.append(added, options, gate); };
   auto written = co_await lock.run_locked<Written>(lock.deadline(options.timeout()), std::move(job));
-  wrote(*place, writer, written, *options.durability());
+  wrote(*place, writer, written, *options.durability(), begun);
   co_return written;
 }
 
 template <class T>
 void JsonDirectoryStore::wrote(const PlacePtr& place, const SessionWriter& writer, const Result<T>& outcome,
-                               Durability asked) {
+                               Durability asked, std::uint64_t begun) {
   if (writer.leaves_due()) compactions_->start(place, writer.id(), *writer.leaves_due(), lock_, limits());
   const auto durability = left_by(outcome, asked);
-  if (!durability || *durability == Durability::power) return;
+  if (!durability) return;
+  if (*durability == Durability::power) return settled(writer.id(), begun);
   const std::scoped_lock lock(mutex_);
   unsettled_[writer.id()] = ++weak_writes_;
+}
+
+std::uint64_t JsonDirectoryStore::weak_writes() {
+  const std::scoped_lock lock(mutex_);
+  return weak_writes_;
 }
 
 JsonDirectoryStore::Unsettled JsonDirectoryStore::unsettled() {
@@ -248,21 +258,24 @@ JsonDirectoryStore::Unsettled JsonDirectoryStore::unsettled() {
 void JsonDirectoryStore::settled(const SessionId& id, std::uint64_t write) {
   const std::scoped_lock lock(mutex_);
   const auto noted = unsettled_.find(id);
-  if (noted != unsettled_.end() && noted->second == write) unsettled_.erase(noted);
+  if (noted != unsettled_.end() && noted->second <= write) unsettled_.erase(noted);
 }
 
 Async<void> JsonDirectoryStore::do_flush() {
   PlacePtr place = layout_.opened_to_write();
   const Unsettled noted = unsettled();
+  Result<void> first = success();
   for (const auto& [id, write] : noted) {
     auto lock = lock_of(*place, file_name(id.str()));
     SessionWriter writer(*place, id, stamper_, limits());
     auto job = [&](CommitGate&) { return writer.settle(); };
     auto done = co_await lock.run_locked<void>(lock.deadline(std::chrono::milliseconds(0)), std::move(job));
-    if (!done) co_return done;
-    settled(id, write);
+    // One that is damaged, or held by somebody, keeps no other from being synced.
+    if (done) settled(id, write);
+    if (!done && done.error().code() == Errc::cancelled) co_return done;
+    if (!done && first) first = done;
   }
-  co_return success();
+  co_return first;
 }
 
 Async<void> JsonDirectoryStore::do_close() {

@@ -64,8 +64,12 @@ class JsonDirectoryStore final : public SessionStore {
   /// The same for a store that may take no locks.
   Result<void> look_again_unlocked(Seen& seen, const ListQuery& query);
   /// Takes note of a write: of what flush has to make durable, and of a log that is due for compaction.
+  /// `begun`: weak_writes() before the write waited for its lock. What was noted by then it has made durable,
+  /// when that was asked.
   template <class T>
-  void wrote(const PlacePtr& place, const SessionWriter& writer, const Result<T>& outcome, Durability asked);
+  void wrote(const PlacePtr& place, const SessionWriter& writer, const Result<T>& outcome, Durability asked,
+             std::uint64_t begun);
+  std::uint64_t weak_writes();
   Unsettled unsettled();
   /// `write` and all before it are durable: a later one is not taken off the list.
   void settled(const SessionId& id, std::uint64_t write);

@@ -97,7 +97,7 @@ Verification::Contents Verification::sort(const Entries& entries) {
   return contents;
 }
 
-Async<VerifyReport> Verification::run() {
+Async<void> Verification::check_all() {
   auto entries = co_await list(place_.sessions);
   if (!entries) co_return entries.error();
   const Contents contents = sort(*entries);
@@ -122,7 +122,7 @@ Async<VerifyReport> Verification::run() {
   if (place_.agents) {
     if (auto done = co_await check_agents(); !done) co_return done.error();
   }
-  co_return run_.finish();
+  co_return success();
 }
 
 Async<void> Verification::check_session(std::string name) {
@@ -351,12 +351,10 @@ Async<VerifyReport> JsonDirectoryStore::do_verify(VerifyOptions options) {
   if (!place) co_return place.error();
   if (!*place) co_return early;
   const bool may_lock = this->options().access() == Access::read_write;
-  Verification verification(**place, stamper_, limits(),
-                            storage::VerifyRun(std::move(options), lock_, may_lock, get_executor()));
-  auto report = co_await verification.run();
-  if (report) early.add(std::move(*report));
-  if (!report) co_return report;
-  co_return early;
+  storage::VerifyRun run(std::move(options), lock_, may_lock, get_executor());
+  run.note(std::move(early.findings));
+  Verification verification(**place, stamper_, limits(), std::move(run));
+  co_return co_await verification.run();
 }
 
 }  // namespace sessile::json_directory

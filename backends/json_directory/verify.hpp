@@ -18,7 +18,7 @@ class Verification {
   Verification(const Place& place, const Stamper& stamper, const Limits& limits, storage::VerifyRun run)
       : place_(place), stamper_(stamper), limits_(limits), run_(std::move(run)) {}
 
-  Async<VerifyReport> run();
+  Async<VerifyReport> run() { return run_.report_of(check_all()); }
 
  private:
   using Findings = storage::Findings;
@@ -26,6 +26,7 @@ class Verification {
   /// What is in `sessions`.
   class Contents;
 
+  Async<void> check_all();
   Async<Entries> list(std::shared_ptr<storage::Directory> directory);
   Contents sort(const Entries& entries);
   Async<void> check_session(std::string name);

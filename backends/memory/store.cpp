@@ -28,6 +28,14 @@ class Record {
     return *session;
   }
 
+  /// The session for those who look at it, with owners of its own: a weak_ptr of theirs expires with the last
+  /// of them, so that none can come back to what own() has changed.
+  SessionPtr shown() const { return shown(session); }
+  static SessionPtr shown(std::shared_ptr<const Session> session) {
+    const auto owner = std::make_shared<const SessionPtr>(std::move(session));
+    return SessionPtr(owner, owner->get());
+  }
+
   std::shared_ptr<Session> session;
   std::shared_ptr<const AppendMemory> appends;
 };
@@ -94,7 +102,7 @@ class MemoryStore final : public SessionStore {
       const std::lock_guard lock(shard.mutex);
       const auto found = shard.records.find(id);
       if (found == shard.records.end()) co_return Error(Errc::not_found);
-      session = found->second.session;
+      session = found->second.shown();
     }
     co_return partial_view(std::move(session), options);
   }
@@ -138,8 +146,10 @@ class MemoryStore final : public SessionStore {
       }
       auto changed = apply_mutation(*current, mutation, capabilities().limits);
       if (!changed) co_return changed.error();
-      if (*changed == nullptr) co_return current;
+      if (*changed == nullptr) co_return Record::shown(std::move(current));
       std::shared_ptr<Session> next = std::move(*changed);
+      // Made before there is anything to answer: afterwards nothing may fail.
+      SessionPtr answer = Record::shown(next);
 
       const std::lock_guard lock(shard.mutex);
       const auto found = shard.records.find(id);
@@ -148,8 +158,8 @@ class MemoryStore final : public SessionStore {
       const Written written = stamper_.next(state_of(*current), *next, Times::stamp);
       next->revision = written.revision;
       next->updated_at = written.updated_at;
-      found->second.session = next;
-      co_return SessionPtr(std::move(next));
+      found->second.session = std::move(next);
+      co_return answer;
     }
   }
 

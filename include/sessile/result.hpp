@@ -7,6 +7,7 @@
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
 
+#include <atomic>
 #include <type_traits>
 #include <utility>
 
@@ -28,7 +29,7 @@ struct Success {};
 /// Look at it with has_value(), error() or value(), or pass it on. A Result that holds an error and is
 /// destroyed without having been looked at ends a program built against a debug build of the library, since
 /// `[[nodiscard]]` does not reach a `co_await` with g++ 12. ignore() says that it is meant.
-/// Thread safety: as for a `T`.
+/// Thread safety: as for a `T`; const members may be called from several threads.
 template <class T>
 class [[nodiscard]] Result {
   using Inner = boost::system::result<T, Error>;
@@ -52,20 +53,18 @@ class [[nodiscard]] Result {
       : inner_(boost::system::in_place_value, std::forward<U>(value)) {}
 
   Result(Result&& other) noexcept(std::is_nothrow_move_constructible_v<Inner>)
-      : inner_(std::move(other.inner_)), looked_at_(std::exchange(other.looked_at_, true)) {}
-  Result(const Result& other) : inner_(other.inner_), looked_at_(other.looked_at_) {
-    other.looked_at_ = true;
-  }
+      : inner_(std::move(other.inner_)), looked_at_(other.take_looked_at()) {}
+  Result(const Result& other) : inner_(other.inner_), looked_at_(other.take_looked_at()) {}
   Result& operator=(Result other) noexcept(std::is_nothrow_move_assignable_v<Inner>) {
     complain_if_forgotten();
     inner_ = std::move(other.inner_);
-    looked_at_ = std::exchange(other.looked_at_, true);
+    looked_at_.store(other.take_looked_at(), std::memory_order_relaxed);
     return *this;
   }
   ~Result() { complain_if_forgotten(); }
 
   bool has_value() const noexcept {
-    looked_at_ = true;
+    look();
     return inner_.has_value();
   }
   bool has_error() const noexcept { return !has_value(); }
@@ -73,15 +72,15 @@ class [[nodiscard]] Result {
 
   /// The value. Throws SystemError when there is none.
   decltype(auto) value() & {
-    looked_at_ = true;
+    look();
     return inner_.value();
   }
   decltype(auto) value() const& {
-    looked_at_ = true;
+    look();
     return inner_.value();
   }
   std::conditional_t<std::is_void_v<T>, void, T> value() && {
-    looked_at_ = true;
+    look();
     return std::move(inner_).value();
   }
 
@@ -94,20 +93,29 @@ class [[nodiscard]] Result {
 
   /// The error. Precondition: !has_value(); else an Error that says nothing.
   Error error() const {
-    looked_at_ = true;
+    look();
     return inner_.has_value() ? Error() : inner_.error();
   }
 
   /// Says that a failure, if there was one, is of no interest here.
-  void ignore() const noexcept { looked_at_ = true; }
+  void ignore() const noexcept { look(); }
 
  private:
+  void look() const noexcept { looked_at_.store(true, std::memory_order_relaxed); }
+  /// Whether it was looked at; from now on it was.
+  bool take_looked_at() const noexcept {
+    const bool before = looked_at_.load(std::memory_order_relaxed);
+    look();
+    return before;
+  }
   void complain_if_forgotten() noexcept {
-    if (!looked_at_ && inner_.has_error()) detail::on_unchecked_error(inner_.error());
+    if (!looked_at_.load(std::memory_order_relaxed) && inner_.has_error())
+      detail::on_unchecked_error(inner_.error());
   }
 
   Inner inner_;
-  mutable bool looked_at_ = false;
+  // Atomic, since looking is const: a shared Result may be looked at by several threads.
+  mutable std::atomic<bool> looked_at_ = false;
 };
 
 /// Success without a value: `return success();`

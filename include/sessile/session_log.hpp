@@ -44,7 +44,10 @@ class LoadedLog {
   LoadedLog() {}
   json::object meta;                 ///< of the header; the first one, where there are several
   std::vector<Message> turns;        ///< in the order of the file; unknown fields in Message::extra
-  std::vector<SkippedPart> skipped;  ///< blank lines are not counted
+  std::vector<SkippedPart> skipped;  ///< the first kMostSkipped of them; blank lines are not counted
+  std::uint64_t skipped_count = 0;   ///< of all of them
+
+  static constexpr std::size_t kMostSkipped = 10'000;
 };
 
 /// A session's log. The first line is a header `{"meta":{…}}`, every other one a message's JSON object:

@@ -57,14 +57,17 @@ class Finding {
   std::string remedy() const;
 };
 
-/// What a check found. A report without findings: everything is as it should be.
+/// What a check found. A complete report without findings: everything is as it should be.
 class VerifyReport {
  public:
   VerifyReport() {}
   std::uint64_t checked = 0;  ///< sessions, documents and logs that were read
   std::vector<Finding> findings;
+  /// False: cancelled, out of time or failed, with repairs that were done before; they stay, and are among
+  /// the findings. Without any such there is only the error.
+  bool complete = true;
 
-  /// No damage is left: there was none, or it was repaired.
+  /// All was looked at and no damage is left: there was none, or it was repaired.
   bool sound() const noexcept;
   void add(VerifyReport other);
 };

@@ -43,12 +43,15 @@ class DocumentVerification {
   DocumentVerification(std::shared_ptr<DocumentCore> core, storage::VerifyRun run)
       : core_(std::move(core)), run_(std::move(run)) {}
 
-  Async<VerifyReport> run() {
+  Async<VerifyReport> run() { return run_.report_of(check_all()); }
+
+ private:
+  Async<void> check_all() {
     using Place = std::shared_ptr<Directory>;
     auto base = co_await storage::run_on(run_.pool(),
                                          [this](CommitGate&) -> Result<Place> { return core_->find_base(); });
     if (!base) co_return base.error();
-    if (!*base) co_return run_.finish();
+    if (!*base) co_return success();
     if (auto listed = co_await visit(*base, ""); !listed) co_return listed.error();
     while (!categories_.empty()) {
       const std::string category = std::move(categories_.front());
@@ -61,10 +64,9 @@ class DocumentVerification {
         if (auto done = co_await visit(*directory, category); !done) co_return done.error();
       }
     }
-    co_return run_.finish();
+    co_return success();
   }
 
- private:
   /// `category`: empty for the base, which holds only categories.
   Async<void> visit(std::shared_ptr<Directory> directory, std::string category) {
     using Entries = std::vector<storage::DirectoryEntry>;

@@ -45,10 +45,12 @@ Result<Revision> SaveDocument::commit(storage::Directory& directory, storage::Co
   if (const auto same = check_stored(options_.if_revision(), directory, file_, limits_); !same) {
     return same.error();
   }
+  // Before the commit point: what fails here may not hide that the document was written.
+  Revision revision = content_revision(text_);
   if (const auto written = storage::replace_file(directory, file_, text_, durability_, gate); !written) {
     return written.error();
   }
-  return content_revision(text_);
+  return revision;
 }
 
 Result<void> RemoveDocument::prepare(const DocumentCore& core) {

@@ -33,8 +33,8 @@ constexpr std::string_view kBlank = " \t\r";
 /// Reads one line of a text.
 class LineReader {
  public:
-  LineReader(const Limits& limits, const VisitJson& visit, std::vector<SkippedPart>& skipped)
-      : limits_(limits), visit_(visit), skipped_(skipped) {}
+  LineReader(const Limits& limits, const VisitJson& visit, const VisitSkipped& skip)
+      : limits_(limits), visit_(visit), skip_(skip) {}
 
   void read(std::string_view line, std::uint64_t number, std::uint64_t offset) {
     place_.line = number;
@@ -82,20 +82,20 @@ class LineReader {
   void skip(std::string_view text, SkipReason reason) {
     place_.bytes = text.size();
     place_.reason = reason;
-    skipped_.push_back(place_);
+    skip_(place_);
   }
 
   const Limits& limits_;
   const VisitJson& visit_;
-  std::vector<SkippedPart>& skipped_;
+  const VisitSkipped& skip_;
   SkippedPart place_;
 };
 
 }  // namespace
 
 void read_json_lines(std::string_view text, const Limits& limits, const VisitJson& visit,
-                     std::vector<SkippedPart>& skipped) {
-  LineReader reader(limits, visit, skipped);
+                     const VisitSkipped& skip) {
+  LineReader reader(limits, visit, skip);
   std::uint64_t number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());

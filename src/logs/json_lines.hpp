@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <functional>
 #include <string_view>
-#include <vector>
 
 namespace sessile::detail {
 
@@ -19,9 +18,12 @@ std::size_t object_size(std::string_view text) noexcept;
 /// Called with each value, and where its text is.
 using VisitJson = std::function<void(json::value value, const SkippedPart& place)>;
 
-/// Reads every line of `text` as JSON. Objects glued together on one line are each visited. What cannot be
-/// read is added to `skipped`; blank lines are passed over. `limits.message_bytes` bounds one value.
+/// Called with each part that is left out. There may be as many as lines: whoever keeps them sets a bound.
+using VisitSkipped = std::function<void(const SkippedPart& part)>;
+
+/// Reads every line of `text` as JSON. Objects glued together on one line are each visited. `skip` is called
+/// with what cannot be read; blank lines are passed over. `limits.message_bytes` bounds one value.
 void read_json_lines(std::string_view text, const Limits& limits, const VisitJson& visit,
-                     std::vector<SkippedPart>& skipped);
+                     const VisitSkipped& skip);
 
 }  // namespace sessile::detail

@@ -1,5 +1,6 @@
 #include "logs/line_file.hpp"
 
+#include "storage/log_poison.hpp"
 #include "storage/replace_file.hpp"
 
 #include <sessile/error.hpp>
@@ -33,6 +34,12 @@ class LineAppender {
                      "the log would be larger than the limit of a session, with which it is read")
             .with_path((directory_.path() / name_).native());
       }
+    }
+    // Somebody's sync failed, and what it was to cover may be in the kernel only, for good.
+    if (what_.durability == Durability::power && storage::is_poisoned(directory_, name_)) {
+      return write_anew(*text);
+    }
+    if (!text->empty()) {
       if (!gate_.try_commit()) return Error(Errc::cancelled);
       if (auto written = write(*text); !written) return written;
     }
@@ -99,14 +106,29 @@ class LineAppender {
   /// The kernel may have dropped what was written, and a second sync would not say so: all goes to a new
   /// file, if what is read back still has what was written last.
   Result<void> rewrite(error_code cause, std::string_view text) {
+    storage::mark_poisoned(directory_, name_);
     auto content = storage::read_file(directory_, name_, what_.size_limit);
     if (content && content->size() == end_ + text.size() && content->ends_with(text)) {
-      auto replaced = storage::replace_file(directory_, name_, *content, Durability::power, gate_);
+      auto replaced = put_in_place(*content);
       if (replaced) return success();
       replaced.ignore();
     }
     content.ignore();
     return indeterminate(cause, "the log's sync failed, and it could not be written anew");
+  }
+
+  /// The file with `text` at its end as a new one.
+  Result<void> write_anew(std::string_view text) {
+    auto content = storage::read_file(directory_, name_, what_.size_limit);
+    if (!content) return content.error();
+    return put_in_place(content->append(text));
+  }
+
+  Result<void> put_in_place(std::string_view content) {
+    auto replaced = storage::replace_file(directory_, name_, content, Durability::power, gate_);
+    // indeterminate: the new file is in place, and it was synced.
+    if (replaced || replaced.error().code() == Errc::indeterminate) storage::clear_poison(directory_, name_);
+    return replaced;
   }
 
   Error failed(error_code cause, std::string_view what) const {

@@ -6,8 +6,12 @@ namespace sessile::detail {
 
 namespace {
 
+/// Absolute, so that a program that changes its working directory stays with its log.
 std::filesystem::path directory_of(const std::filesystem::path& file) {
-  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  const auto directory = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  std::error_code unknown;
+  auto whole = std::filesystem::absolute(directory, unknown);
+  return unknown ? directory : whole;
 }
 
 Error directory_error(boost::system::error_code cause, const std::filesystem::path& directory) {

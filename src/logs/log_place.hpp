@@ -26,8 +26,8 @@ class LogPlace {
   Result<std::shared_ptr<storage::Directory>> make_directory() const;
 
   const std::shared_ptr<storage::FileSystem> files;
-  const std::filesystem::path file;
-  const std::filesystem::path directory;
+  const std::filesystem::path file;       ///< as it was given
+  const std::filesystem::path directory;  ///< absolute
   const std::string name;
   const std::string sidecar;  ///< what the lock is taken on
   const LogOptions options;

@@ -73,12 +73,12 @@ std::string holder_file(const LogPlace& place) {
 }
 
 std::uint64_t memory_bytes_limit(const Limits& limits) noexcept {
-  return limits.session_bytes + kPaddingBytes;
+  return std::min(limits.session_bytes, UINT64_MAX - kPaddingBytes) + kPaddingBytes;
 }
 
 Limits memory_record_limits(Limits limits) noexcept {
   limits.depth = std::max<std::uint32_t>(limits.depth, 16);
-  limits.session_bytes += kPaddingBytes;
+  limits.session_bytes = memory_bytes_limit(limits);
   return limits;
 }
 

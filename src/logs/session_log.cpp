@@ -1,4 +1,3 @@
-#include "logs/json_lines.hpp"
 #include "logs/line_file.hpp"
 #include "logs/log_access.hpp"
 #include "logs/log_operation.hpp"
@@ -26,12 +25,12 @@ std::string_view name(SkipReason reason) noexcept {
   return "unreadable";
 }
 
-LoadedLog detail::read_log(std::string_view text, const Limits& limits) {
+LoadedLog detail::read_log(std::string_view text, const Limits& limits, const VisitSkipped& skip) {
   LoadedLog log;
   bool has_meta = false;
-  const auto leave_out = [&log](SkippedPart place) {
+  const auto leave_out = [&skip](SkippedPart place) {
     place.reason = SkipReason::not_a_turn;
-    log.skipped.push_back(place);
+    skip(place);
   };
   const auto visit = [&](json::value value, const SkippedPart& place) {
     json::object* object = value.if_object();
@@ -47,11 +46,25 @@ LoadedLog detail::read_log(std::string_view text, const Limits& limits) {
     has_meta = true;
     log.meta = std::move(header->get_object());
   };
-  read_json_lines(text, limits, visit, log.skipped);
+  read_json_lines(text, limits, visit, skip);
   return log;
 }
 
 namespace {
+
+/// So often a directory that was deleted is looked for anew.
+constexpr int kAttempts = 3;
+
+LoadedLog read_with_skipped(std::string_view text, const Limits& limits) {
+  std::vector<SkippedPart> first;
+  std::uint64_t count = 0;
+  auto log = detail::read_log(text, limits, [&](const SkippedPart& part) {
+    if (++count <= LoadedLog::kMostSkipped) first.push_back(part);
+  });
+  log.skipped = std::move(first);
+  log.skipped_count = count;
+  return log;
+}
 
 std::string header_line(const json::object& meta) {
   std::string line = "{\"meta\":";
@@ -76,11 +89,13 @@ SessionLog::State::State(std::shared_ptr<storage::FileSystem> files, std::filesy
                          json::object meta_, LogOptions options)
     : place(std::move(files), std::move(file), std::move(options)), meta(std::move(meta_)) {}
 
-Async<std::shared_ptr<storage::Directory>> SessionLog::State::directory() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (directory_ != nullptr) co_return directory_;
-  }
+SessionLog::State::DirectoryPtr SessionLog::State::kept() {
+  const std::lock_guard lock(mutex_);
+  return directory_;
+}
+
+Async<SessionLog::State::DirectoryPtr> SessionLog::State::directory_to_write() {
+  if (auto known = kept()) co_return known;
   auto open = [this](CommitGate&) { return place.make_directory(); };
   auto opened = co_await storage::run_on(place.pool, std::move(open));
   if (opened) {
@@ -90,39 +105,62 @@ Async<std::shared_ptr<storage::Directory>> SessionLog::State::directory() {
   co_return opened;
 }
 
+Result<SessionLog::State::DirectoryPtr> SessionLog::State::directory_to_read() {
+  if (auto known = kept()) return known;
+  return place.open_directory();
+}
+
+void SessionLog::State::let_go(const DirectoryPtr& directory) {
+  const std::lock_guard lock(mutex_);
+  if (directory_ == directory) directory_.reset();
+}
+
+bool SessionLog::State::let_go_if_deleted(const DirectoryPtr& directory) {
+  if (!directory->deleted()) return false;
+  let_go(directory);
+  return true;
+}
+
 Async<void> SessionLog::State::append(std::shared_ptr<State> state, std::string line) {
   const detail::LogPlace& place = state->place;
   Result<void> checked = place.check();
   if (checked) checked = check_meta(state->meta, place.options.limits());
   if (!checked) co_return checked;
   const std::string header = header_line(state->meta);
-  auto directory = co_await state->directory();
-  if (!directory) co_return directory.error();
-
-  storage::AdvisoryLock lock(*directory, place.sidecar, place.options.lock(), place.pool);
-  auto work = [&place, &header, &line, &directory](CommitGate& gate) {
-    detail::LineToAppend what;
-    what.header = header;
-    what.line = line;
-    what.durability = place.options.durability();
-    what.size_limit = place.options.limits().session_bytes;
-    return detail::append_line(**directory, place.name, what, gate);
-  };
-  const storage::Deadline deadline = lock.deadline(place.options.timeout());
-  auto appended = co_await lock.run_locked<void>(deadline, std::move(work));
+  detail::LineToAppend what;
+  what.header = header;
+  what.line = line;
+  what.durability = place.options.durability();
+  what.size_limit = place.options.limits().session_bytes;
+  std::optional<storage::Deadline> deadline;
+  Result<void> appended;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto directory = co_await state->directory_to_write();
+    if (!directory) co_return directory.error();
+    storage::AdvisoryLock lock(*directory, place.sidecar, place.options.lock(), place.pool);
+    if (!deadline) deadline = lock.deadline(place.options.timeout());
+    auto work = [&](CommitGate& gate) { return detail::append_line(**directory, place.name, what, gate); };
+    appended = co_await lock.run_locked<void>(*deadline, std::move(work));
+    if (appended || !storage::directory_is_gone(appended.error())) co_return appended;
+    state->let_go(*directory);
+  }
   co_return appended;
 }
 
 Async<LoadedLog> SessionLog::State::load(std::shared_ptr<State> state) {
   const detail::LogPlace& place = state->place;
   if (auto checked = place.check(); !checked) co_return checked.error();
-  auto work = [&place](CommitGate&) -> Result<LoadedLog> {
-    auto directory = place.open_directory();
-    if (!directory) return directory.error();
+  auto work = [&place, &state](CommitGate&) -> Result<LoadedLog> {
     const Limits& limits = place.options.limits();
-    auto text = storage::read_file(**directory, place.name, limits.session_bytes);
-    if (!text) return text.error();
-    return detail::read_log(*text, limits);
+    for (int attempt = 0;; ++attempt) {
+      auto directory = state->directory_to_read();
+      if (!directory) return directory.error();
+      auto text = storage::read_file(**directory, place.name, limits.session_bytes);
+      if (text) return read_with_skipped(*text, limits);
+      const bool again = attempt < kAttempts && text.error().code() == Errc::not_found &&
+                         state->let_go_if_deleted(*directory);
+      if (!again) return text.error();
+    }
   };
   auto loaded = co_await storage::run_on(place.pool, std::move(work));
   co_return loaded;
@@ -185,7 +223,7 @@ Result<Paths> find_logs(const detail::LogPlace& place) {
   std::sort(names.begin(), names.end());
   Paths logs;
   for (const std::string& log : names)
-    logs.push_back(place.directory / log);
+    logs.push_back(place.file.parent_path() / log);
   return logs;
 }
 

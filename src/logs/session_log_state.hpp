@@ -1,6 +1,7 @@
 // A SessionLog from the inside.
 #pragma once
 
+#include "logs/json_lines.hpp"
 #include "logs/log_place.hpp"
 
 #include <sessile/session_log.hpp>
@@ -10,8 +11,8 @@
 namespace sessile {
 
 namespace detail {
-/// Sorts the values of a log into the header, turns, and what is neither.
-LoadedLog read_log(std::string_view text, const Limits& limits);
+/// Sorts the values of a log into the header and turns; `skip` is called with what is neither.
+LoadedLog read_log(std::string_view text, const Limits& limits, const VisitSkipped& skip);
 }  // namespace detail
 
 class SessionLog::State {
@@ -29,10 +30,19 @@ class SessionLog::State {
   const json::object meta;
 
  private:
-  Async<std::shared_ptr<storage::Directory>> directory();
+  using DirectoryPtr = std::shared_ptr<storage::Directory>;
+
+  /// Opens the directory, made when missing, and keeps it.
+  Async<DirectoryPtr> directory_to_write();
+  /// The directory that is written to, or the one that is there. Blocks.
+  Result<DirectoryPtr> directory_to_read();
+  DirectoryPtr kept();
+  void let_go(const DirectoryPtr& directory);
+  /// True when `directory`, kept or not, was deleted, so that another one may be there now. Blocks.
+  bool let_go_if_deleted(const DirectoryPtr& directory);
 
   std::mutex mutex_;
-  std::shared_ptr<storage::Directory> directory_;  // protected by mutex_; null before the first write
+  DirectoryPtr directory_;  // protected by mutex_; null before the first write
 };
 
 }  // namespace sessile

@@ -2,6 +2,7 @@
 #include "logs/json_lines.hpp"
 #include "logs/log_operation.hpp"
 #include "logs/session_log_state.hpp"
+#include "storage/log_poison.hpp"
 #include "storage/log_record.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
@@ -60,44 +61,82 @@ Finding finding_of(const SkippedPart& part, std::string_view text, const std::st
 }
 
 /// `text` without the parts that cannot be read, and the newline of a line of which nothing is left.
-std::string without(std::string_view text, const std::vector<SkippedPart>& skipped) {
+std::string readable_parts(std::string_view text, const Limits& limits) {
   std::string kept;
   kept.reserve(text.size());
   std::uint64_t at = 0;
-  for (const SkippedPart& part : skipped) {
-    if (part.reason != SkipReason::unreadable) continue;
+  const auto leave_out = [&](const SkippedPart& part) {
+    if (part.reason != SkipReason::unreadable) return;
     kept.append(text.substr(at, part.offset - at));
     at = part.offset + part.bytes;
     const bool line_is_empty = kept.empty() || kept.back() == '\n';
     if (line_is_empty && at < text.size() && text[at] == '\n') ++at;
-  }
+  };
+  detail::read_json_lines(
+      text, limits, [](json::value, const SkippedPart&) {}, leave_out);
   return kept.append(text.substr(std::min<std::uint64_t>(at, text.size())));
 }
 
+/// What cannot be read of a log: the first parts one by one, of the others their number.
+class Unreadable {
+ public:
+  Unreadable(std::string_view text, const std::string& path, const Limits& limits)
+      : text_(text), path_(path), limits_(limits) {}
+
+  void add(const SkippedPart& part) {
+    if (part.reason == SkipReason::not_a_turn) return;
+    if (findings_.size() < kMostFindings) return findings_.push_back(finding_of(part, text_, path_, limits_));
+    ++(part.reason == SkipReason::too_large ? more_too_large_ : more_unreadable_);
+  }
+  Findings findings() {
+    add_more(FindingKind::corrupt, more_unreadable_, " more that are no JSON or were not written whole");
+    add_more(FindingKind::too_large, more_too_large_, " more that are over the limit of a turn");
+    return std::move(findings_);
+  }
+
+ private:
+  static constexpr std::size_t kMostFindings = 1000;
+
+  void add_more(FindingKind kind, std::uint64_t count, std::string_view what) {
+    if (count == 0) return;
+    Finding finding(kind, path_);
+    finding.detail = std::to_string(count).append(what);
+    findings_.push_back(std::move(finding));
+  }
+
+  const std::string_view text_;
+  const std::string& path_;
+  const Limits& limits_;
+  Findings findings_;
+  std::uint64_t more_unreadable_ = 0;
+  std::uint64_t more_too_large_ = 0;
+};
+
 Result<void> take_out(Directory& directory, const std::string& name, std::string_view text,
-                      const std::vector<SkippedPart>& skipped, Finding& finding) {
+                      const Limits& limits, Finding& finding) {
   if (auto copied = storage::Quarantine(directory).copy(directory, name, 0, finding); !copied) return copied;
   CommitGate gate;
-  return storage::replace_file(directory, name, without(text, skipped), Durability::power, gate);
+  auto replaced =
+      storage::replace_file(directory, name, readable_parts(text, limits), Durability::power, gate);
+  if (replaced) storage::clear_poison(directory, name);
+  return replaced;
 }
 
 Findings look(Directory& directory, const detail::LogPlace& place, bool repair) {
   const Limits& limits = place.options.limits();
   const std::string path = (directory.path() / place.name).string();
-  Findings findings;
   auto text = storage::read_file(directory, place.name, limits.session_bytes);
   if (!text) {
-    if (text.error().code() != Errc::not_found) findings.push_back(Finding(text.error(), path));
-    return findings;
+    if (text.error().code() == Errc::not_found) return {};
+    return {Finding(text.error(), path)};
   }
-  const LoadedLog log = detail::read_log(*text, limits);
-  for (const SkippedPart& part : log.skipped) {
-    if (part.reason != SkipReason::not_a_turn) findings.push_back(finding_of(part, *text, path, limits));
-  }
+  Unreadable unreadable(*text, path, limits);
+  detail::read_log(*text, limits, [&unreadable](const SkippedPart& part) { unreadable.add(part); });
+  Findings findings = unreadable.findings();
   const auto is_bad = [](const Finding& finding) { return finding.kind != FindingKind::too_large; };
   const auto first = std::find_if(findings.begin(), findings.end(), is_bad);
   if (!repair || first == findings.end()) return findings;
-  const auto done = take_out(directory, place.name, *text, log.skipped, *first);
+  const auto done = take_out(directory, place.name, *text, limits, *first);
   for (Finding& finding : findings) {
     if (!is_bad(finding)) continue;
     conclude(finding, done);
@@ -106,24 +145,33 @@ Findings look(Directory& directory, const detail::LogPlace& place, bool repair) 
   return findings;
 }
 
+Async<void> check_all(std::shared_ptr<Directory> directory, const detail::LogPlace& place,
+                      storage::VerifyRun& run) {
+  auto look_at = [&place, &directory](bool repair) { return look(*directory, place, repair); };
+  auto found = co_await run.look(directory, place.sidecar, std::move(look_at));
+  if (!found) co_return found.error();
+  run.note(std::move(*found));
+  auto swept = co_await run.sweep(directory, place.name, directory, place.sidecar);
+  if (!swept) co_return swept.error();
+  run.checked();
+  co_return success();
+}
+
 }  // namespace
 
 Async<VerifyReport> SessionLog::State::verify(std::shared_ptr<State> state, VerifyOptions options) {
   const detail::LogPlace& place = state->place;
   if (auto checked = place.check(); !checked) co_return checked.error();
-  auto open = [&place](CommitGate&) { return place.open_directory(); };
+  auto open = [&state](CommitGate&) {
+    auto opened = state->directory_to_read();
+    if (opened && state->let_go_if_deleted(*opened)) opened = state->directory_to_read();
+    return opened;
+  };
   auto directory = co_await storage::run_on(place.pool, std::move(open));
   if (!directory && directory.error().code() == Errc::not_found) co_return VerifyReport();
   if (!directory) co_return directory.error();
   storage::VerifyRun run(std::move(options), place.options.lock(), true, place.pool);
-  auto look_at = [&place, &directory](bool repair) { return look(**directory, place, repair); };
-  auto found = co_await run.look(*directory, place.sidecar, std::move(look_at));
-  if (!found) co_return found.error();
-  run.note(std::move(*found));
-  auto swept = co_await run.sweep(*directory, place.name, *directory, place.sidecar);
-  if (!swept) co_return swept.error();
-  run.checked();
-  co_return run.finish();
+  co_return co_await run.report_of(check_all(*directory, place, run));
 }
 
 Async<VerifyReport> SessionLog::verify(VerifyOptions options) {

@@ -4,6 +4,7 @@
 #include "storage/replace_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <utility>
 
@@ -33,7 +34,12 @@ std::uint64_t extended_size(std::uint64_t end, std::uint64_t bytes) {
 
 /// The length of `text` without the newlines at its end.
 std::size_t without_padding(std::string_view text) {
-  static const std::string newlines(512, '\n');
+  static constexpr auto kNewlines = [] {
+    std::array<char, 512> all{};
+    all.fill('\n');
+    return all;
+  }();
+  constexpr std::string_view newlines(kNewlines.data(), kNewlines.size());
   std::size_t size = text.size();
   while (size >= newlines.size() && text.compare(size - newlines.size(), newlines.size(), newlines) == 0) {
     size -= newlines.size();

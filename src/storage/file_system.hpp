@@ -178,6 +178,10 @@ class Directory {
   virtual LockOwner lock_holder(const std::string& name) = 0;
 
   virtual FileIdentity identity() const noexcept = 0;
+  /// True when the directory was deleted since it was opened. One that was moved away, or that its path does
+  /// not lead to any more, was not: it has all that was written to it still. A file system in layers may not
+  /// tell.
+  virtual bool deleted() const noexcept { return false; }
   /// For messages only.
   virtual const std::filesystem::path& path() const noexcept = 0;
 };

@@ -34,7 +34,7 @@ class Poisoned {
 };
 
 Poisoned& poisoned() {
-  static Poisoned instance;
+  static Poisoned& instance = *new Poisoned;  // never destroyed: the pool's last work ends after main
   return instance;
 }
 

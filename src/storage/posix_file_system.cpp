@@ -216,6 +216,11 @@ class PosixDirectory final : public Directory {
   LockOwner lock_holder(const std::string& name) override { return find_lock_owner(descriptor_.get(), name); }
 
   FileIdentity identity() const noexcept override { return identity_; }
+  bool deleted() const noexcept override {
+    struct stat status {};
+    if (::fstat(descriptor_.get(), &status) != 0) return errno == ESTALE;
+    return status.st_nlink == 0;
+  }
   const std::filesystem::path& path() const noexcept override { return path_; }
 
  private:

@@ -209,6 +209,11 @@ Result<void> replace_file(Directory& directory, const std::string& name, std::st
   return prepared->put_in_place(gate);
 }
 
+bool directory_is_gone(const Error& error) noexcept {
+  const int cause = error.cause().value();
+  return error.code() == Errc::unavailable && (cause == ENOENT || cause == ESTALE);
+}
+
 Result<std::string> read_file(Directory& directory, const std::string& name, std::uint64_t limit) {
   auto file = directory.open_file(name, OpenMode::read);
   if (!file) return system_error(file.error(), "cannot open the file", directory, name);

@@ -21,8 +21,8 @@ namespace sessile::storage {
 /// Errors: io, too_large (EFBIG), unavailable (ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EROFS: retry helps
 /// once there is room; ENOENT, ESTALE: the directory is gone), cancelled: the old file is intact and no
 /// temporary file is left. indeterminate: the new content is in place, but the directory's sync failed, so
-/// that a loss of power may bring the old one back. No sync is ever tried again: a second one may succeed
-/// though the data is lost.
+/// that a loss of power may bring the old one back. No sync of a file is ever tried again: a second one may
+/// succeed though the data is lost.
 Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
                           Durability durability, CommitGate& gate);
 
@@ -54,6 +54,10 @@ class PreparedFile {
 /// replace_file.
 Result<PreparedFile> prepare_file(Directory& directory, const std::string& name, std::string_view content,
                                   Durability durability, const CommitGate& gate);
+
+/// True when `error` is what a directory that was opened and then deleted answers to whoever would make a
+/// file in it, or lock it.
+bool directory_is_gone(const Error& error) noexcept;
 
 /// Reads all of `name` through one descriptor. Errors: not_found, too_large when it holds more than `limit`
 /// bytes, io.

@@ -2,7 +2,26 @@
 
 #include "storage/replace_file.hpp"
 
+#include <algorithm>
+
 namespace sessile::storage {
+
+bool VerifyRun::has_repaired() const {
+  return std::any_of(report_.findings.begin(), report_.findings.end(),
+                     [](const Finding& finding) { return finding.repaired; });
+}
+
+Async<VerifyReport> VerifyRun::report_of(Async<void> looks) {
+  try {
+    auto done = co_await std::move(looks);
+    if (done) co_return std::move(report_);
+    if (!has_repaired()) co_return done.error();
+  } catch (...) {
+    if (!has_repaired()) throw;
+  }
+  report_.complete = false;
+  co_return std::move(report_);
+}
 
 Findings find_leftovers(Directory& directory, const std::string& name, bool repair) {
   Findings findings;

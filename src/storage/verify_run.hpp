@@ -39,7 +39,10 @@ class VerifyRun {
       note(std::move(finding));
   }
   void note(Finding finding) { report_.findings.push_back(std::move(finding)); }
-  VerifyReport finish() { return std::move(report_); }
+  /// What `looks`, which notes here, comes to. Errors: as those of `looks`; but when it repaired something
+  /// before it was cancelled or failed, the report as far as it goes, `complete` false: where the bytes that
+  /// were taken out are may not be lost sight of.
+  Async<VerifyReport> report_of(Async<void> looks);
 
   /// What `look_at(repair)`, which blocks and returns the findings, says on the pool: first without a lock;
   /// when it found something, again under that of `sidecar`, so that nothing under way is mistaken for
@@ -79,6 +82,8 @@ class VerifyRun {
   }
 
  private:
+  bool has_repaired() const;
+
   const VerifyOptions options_;
   const LockOptions lock_;
   const bool may_lock_;

@@ -115,12 +115,14 @@ std::string Finding::remedy() const {
 }
 
 bool VerifyReport::sound() const noexcept {
-  return std::none_of(findings.begin(), findings.end(),
-                      [](const Finding& finding) { return is_damage(finding.kind) && !finding.repaired; });
+  return complete && std::none_of(findings.begin(), findings.end(), [](const Finding& finding) {
+           return is_damage(finding.kind) && !finding.repaired;
+         });
 }
 
 void VerifyReport::add(VerifyReport other) {
   checked += other.checked;
+  complete = complete && other.complete;
   std::move(other.findings.begin(), other.findings.end(), std::back_inserter(findings));
 }
 

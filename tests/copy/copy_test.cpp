@@ -4,6 +4,11 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <doctest/doctest.h>
 
@@ -17,6 +22,15 @@ using namespace sessile::testing;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// Waits until it is cancelled, and copies then.
+asio::awaitable<void> copy_when_cancelled(StorePtr from, StorePtr to, Result<CopyReport>& outcome) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  asio::steady_timer timer(co_await asio::this_coro::executor, 60s);
+  boost::system::error_code ended;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+  outcome = co_await copy(std::move(from), std::move(to));
+}
 
 // A store in front of memory whose answers a test may change.
 class Meddler final : public SessionStore {
@@ -75,6 +89,22 @@ StorePtr memory_with(int count) {
 }
 
 }  // namespace
+
+TEST_CASE("a copy that is begun by who is cancelled already does nothing") {
+  const StorePtr from = open_store("memory:").value();
+  const StorePtr to = open_store("memory:").value();
+  blocking::save(*from, Session("a")).value();
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  Result<CopyReport> outcome;
+  asio::co_spawn(context, copy_when_cancelled(from, to, outcome),
+                 asio::bind_cancellation_slot(signal.slot(), asio::detached));
+  asio::post(context, [&signal] { signal.emit(asio::cancellation_type::terminal); });
+  context.run();
+  CHECK(outcome.error().code() == Errc::cancelled);
+  CHECK(outcome.error().operation() == "copy");
+  CHECK(blocking::list(*to).value().items.empty());
+}
 
 TEST_CASE("copy carries everything over between any two kinds of store") {
   for_each_store([](TestStore& source) {

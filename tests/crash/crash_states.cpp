@@ -172,35 +172,44 @@ class Combinations {
  public:
   Combinations(const Disk& disk, const Sampling& sampling) : disk_(disk), random_(sampling.seed) {
     for (const auto& [inode, node] : disk.files()) {
-      if (!node.pending.empty()) files_.emplace_back(inode, file_variants(node, random_, sampling.tears));
+      if (node.pending.empty()) continue;
+      files_.emplace_back(inode, file_variants(node, random_, sampling.tears));
+      has_all_sets_ = has_all_sets_ && node.pending.size() == 1;
     }
     for (const auto& [inode, node] : disk.directories()) {
-      if (!node.pending.empty()) {
-        directories_.emplace_back(inode, directory_variants(node, random_, sampling.states));
-      }
+      if (node.pending.empty()) continue;
+      directories_.emplace_back(inode, directory_variants(node, random_, sampling.states));
+      has_all_sets_ = has_all_sets_ && node.pending.size() <= kMostEnumerated;
     }
   }
 
-  void visit(std::size_t most, const VisitState& visit) {
+  /// True: all sets of the changes were visited.
+  bool visit(std::size_t most, const VisitState& visit) {
     std::vector<std::size_t> picks(files_.size() + directories_.size(), 0);
-    if (!visit(state(picks))) return;
+    if (!visit(state(picks))) return false;
+    if (picks.empty()) return true;
     std::fill(picks.begin(), picks.end(), 1);
-    if (picks.empty() || !visit(state(picks))) return;
-    if (count_up_to(most) < most) return visit_all(visit);
+    if (!visit(state(picks))) return false;
+    if (count_up_to(most + 1) <= most) return visit_all(visit) && has_all_sets_;
+    visit_sample(most, visit);
+    return false;
+  }
+
+ private:
+  void visit_sample(std::size_t most, const VisitState& visit) {
+    std::vector<std::size_t> picks(files_.size() + directories_.size(), 0);
     for (std::size_t i = 2; i < most; ++i) {
       // Seldom all at random: what breaks a store is mostly that one thing is there and all else is not.
       const std::uint64_t mode = below(random_, 4);
       for (std::size_t at = 0; at < picks.size(); ++at)
         picks[at] = mode < 2 ? mode : below(random_, size_of(at));
-      if (mode < 2 && !picks.empty()) {
+      if (mode < 2) {
         const std::size_t one = below(random_, picks.size());
         picks[one] = below(random_, size_of(one));
       }
       if (!visit(state(picks))) return;
     }
   }
-
- private:
   std::size_t size_of(std::size_t at) const {
     return at < files_.size() ? files_[at].second.size() : directories_[at - files_.size()].second.size();
   }
@@ -210,14 +219,16 @@ class Combinations {
       count *= size_of(at);
     return count;
   }
-  void visit_all(const VisitState& visit) {
+  /// But for the first two, which were. False: `visit` ended it.
+  bool visit_all(const VisitState& visit) {
     std::vector<std::size_t> picks(files_.size() + directories_.size(), 0);
+    const std::vector<std::size_t> second(picks.size(), 1);
     for (;;) {
       std::size_t at = 0;
       while (at < picks.size() && ++picks[at] == size_of(at))
         picks[at++] = 0;
-      if (at == picks.size()) return;
-      if (!visit(state(picks))) return;
+      if (at == picks.size()) return true;
+      if (picks != second && !visit(state(picks))) return false;
     }
   }
   CrashState state(const std::vector<std::size_t>& picks) const {
@@ -240,14 +251,15 @@ class Combinations {
 
   const Disk& disk_;
   Random random_;
+  bool has_all_sets_ = true;
   std::vector<std::pair<InodeId, std::vector<FileVariant>>> files_;
   std::vector<std::pair<InodeId, std::vector<DirectoryVariant>>> directories_;
 };
 
 }  // namespace
 
-void power_loss_states(const Disk& disk, const Sampling& sampling, const VisitState& visit) {
-  Combinations(disk, sampling).visit(sampling.states, visit);
+bool power_loss_states(const Disk& disk, const Sampling& sampling, const VisitState& visit) {
+  return Combinations(disk, sampling).visit(sampling.states, visit);
 }
 
 void process_death_states(const Disk& before, const Change& last, const Sampling& sampling,

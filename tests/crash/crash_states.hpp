@@ -35,7 +35,10 @@ using VisitState = std::function<bool(CrashState)>;
 /// rest may be NULs. A truncation may be half done: the size is the old one, the rest of the last block NULs.
 ///
 /// The first state has nothing of what was pending, the second all of it.
-void power_loss_states(const Disk& disk, const Sampling& sampling, const VisitState& visit);
+///
+/// True: with every legal set of the changes each of the others was combined; where a write is torn is a
+/// sample always. False: there are more than may be looked at, or `visit` ended it.
+bool power_loss_states(const Disk& disk, const Sampling& sampling, const VisitState& visit);
 
 /// The death of the process right after `last`, or in the middle of it: of a write some first bytes are done.
 /// `before` is the disk before that call. What was pending still is.

@@ -69,6 +69,7 @@ void print(const Arguments& arguments, const Counts& counts, std::size_t plans, 
   std::cout << "{\"harness\":\"crash_explore\",\"seed\":" << arguments.sampling.seed
             << ",\"faults\":" << (arguments.faults ? "true" : "false")
             << ",\"histories\":" << counts.histories << ",\"plans\":" << plans << ",\"cuts\":" << counts.cuts
+            << ",\"sampled_cuts\":" << counts.sampled << ",\"states_of_a_cut\":" << arguments.sampling.states
             << ",\"states\":" << counts.states << ",\"images\":" << counts.images
             << ",\"compactions\":" << counts.compactions << ",\"second_crashes\":" << counts.again
             << ",\"wrong\":" << counts.failures << ",\"seconds\":" << seconds << ",\"states_per_s\":"

@@ -171,7 +171,7 @@ void Explorer::cut(const Plan& plan, const History& history) {
         return true;
       };
       if (kind == CrashKind::power) {
-        power_loss_states(now, sampling, visit);
+        if (!power_loss_states(now, sampling, visit)) ++counts_.sampled;
       } else {
         process_death_states(before, history.trace[at - 1], sampling, visit);
       }
@@ -281,10 +281,7 @@ std::string Explorer::crash_again(const StateId& id, const History& history, con
   sampling.tears = 4;
   std::string problem;
   power_loss_states(disk, sampling, [&](CrashState twice) {
-    Machine rebooted(twice.disk);
-    observer.open(rebooted);
-    const Observation found = observer.observe();
-    observer.close();
+    const Observation found = observed(id, twice.disk, twice.disk.fingerprint());
     problem = judge_again(id, history, after, found, before.written, at == answered, state.interrupted);
     if (problem.empty()) return true;
     problem += " (after a second crash: change " + std::to_string(at) + " of the next write; " +

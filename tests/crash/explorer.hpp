@@ -40,9 +40,10 @@ class Counts {
  public:
   std::uint64_t histories = 0;
   std::uint64_t cuts = 0;
-  std::uint64_t states = 0;  ///< different ones of each cut
-  std::uint64_t images = 0;  ///< of these, opened anew; the others were equal to one that was
-  std::uint64_t again = 0;   ///< crashed a second time, in the write after the crash
+  std::uint64_t sampled = 0;  ///< of these cuts: with more legal sets of what was pending than were looked at
+  std::uint64_t states = 0;   ///< different ones of each cut
+  std::uint64_t images = 0;   ///< of these, opened anew; the others were equal to one that was
+  std::uint64_t again = 0;    ///< crashed a second time, in the write after the crash
   std::uint64_t failures = 0;
   std::uint64_t compactions = 0;  ///< of logs, by the operations of the histories
 };

@@ -1,4 +1,5 @@
 // Every call through the seam fails once, or for good, in every operation of every store.
+#include "crash_states.hpp"
 #include "failing_calls.hpp"
 #include "history.hpp"
 #include "subject.hpp"
@@ -58,24 +59,71 @@ std::size_t short_write_of(const std::string& operation) {
   return operation.starts_with("grow") || is_thorough() ? 1500 : 0;
 }
 
+/// What the operation begins with.
+class Start {
+ public:
+  std::string name;
+  std::vector<std::string> setup;  ///< operations; one that begins with '!': its syncs fail
+  bool torn = false;               ///< every log ends in the middle of a record
+};
+
+bool is_log(const std::string& path) {
+  return path.ends_with(".jsonl");
+}
+
+/// The disk with half a record behind the last one of each log.
+Disk with_torn_logs(const Disk& disk) {
+  std::map<InodeId, Bytes> files;
+  for (const auto& [inode, node] : disk.files())
+    files[inode] = node.current;
+  std::size_t torn = 0;
+  for (const auto& [path, content] : files_of(disk)) {
+    if (!is_log(path)) continue;
+    const std::size_t end = content->find_last_not_of('\n') + 1;
+    const std::size_t begin = content->rfind('\n', end - 1) + 1;
+    std::string text = *content;
+    write_into(text, end + 1, content->substr(begin, (end - begin) / 2));
+    for (auto& [inode, bytes] : files) {
+      if (bytes == content) bytes = std::make_shared<const std::string>(text), ++torn;
+    }
+  }
+  REQUIRE(torn > 0);
+  std::map<InodeId, Entries> directories;
+  for (const auto& [inode, node] : disk.directories())
+    directories[inode] = node.current;
+  return disk.image(files, directories);
+}
+
+/// Those of the subject, and what a failure of earlier may have left of a store that has logs.
+std::vector<Start> starts_of(const Subject& subject) {
+  std::vector<Start> all;
+  for (const auto& [name, setup] : subject.starts())
+    all.push_back(Start{name, setup, false});
+  const auto write = subject.write_to_a_log();
+  if (write.empty()) return all;
+  std::vector<std::string> kept = subject.starts().at("kept");
+  all.push_back(Start{"torn", kept, true});
+  kept.push_back("!" + write);
+  all.push_back(Start{"not synced", kept, false});
+  return all;
+}
+
 class Trial {
  public:
-  Trial(Subject& subject, const std::string& start, const std::string& operation)
-      : subject_(subject), operation_(operation) {
-    subject_.forget();
-    Machine machine{Disk()};
+  Trial(Subject& subject, const Start& start, const std::string& operation)
+      : subject_(subject), start_(start), operation_(operation) {
+    disk_ = set_up();
+    if (start_.torn) disk_ = with_torn_logs(disk_);
+    Machine machine(disk_);
     subject_.open(machine);
-    setup_ = subject_.starts().at(start);
-    for (const std::string& step : setup_)
-      REQUIRE(subject_.run(step).outcome == Outcome::done);
+    found_before_ = subject_.verify();
     subject_.close();
-    disk_ = machine.disk().image_of_current();
   }
 
   /// The kinds of the operation's calls, when none fails.
   std::vector<std::string> calls(std::size_t longest_write) {
     std::vector<std::string> kinds;
-    prepare();
+    set_up();
     Machine machine(disk_);
     machine.longest_write = longest_write;
     subject_.open(machine);
@@ -87,7 +135,7 @@ class Trial {
   }
 
   void run(const Fault& fault) {
-    prepare();
+    set_up();
     Machine machine(disk_);
     machine.longest_write = fault.longest_write;
     subject_.open(machine);
@@ -106,14 +154,27 @@ class Trial {
   }
 
  private:
-  /// Makes the subject know what the disk holds: repeats what was written to it.
-  void prepare() {
+  /// Makes the subject know what the disk holds: writes it to another one.
+  Disk set_up() {
     subject_.forget();
     Machine machine{Disk()};
     subject_.open(machine);
-    for (const std::string& step : setup_)
-      subject_.run(step);
+    for (const std::string& step : start_.setup) {
+      if (step.starts_with('!')) {
+        run_unsynced(machine, step.substr(1));
+      } else {
+        REQUIRE(subject_.run(step).outcome == Outcome::done);
+      }
+    }
     subject_.close();
+    return machine.disk().image_of_current();
+  }
+  void run_unsynced(Machine& machine, const std::string& step) {
+    machine.before = [](const SeamCall& call) { return call.kind == "sync" ? EIO : 0; };
+    const Effect effect = subject_.run(step);
+    machine.before = nullptr;
+    REQUIRE(effect.outcome == Outcome::indeterminate);
+    REQUIRE(subject_.adopt(effect.object, subject_.observe().objects.at(effect.object)));
   }
 
   void check_outcome(const Effect& effect) {
@@ -150,14 +211,29 @@ class Trial {
     for (const auto& [object, state] : after.objects) {
       if (object != seen.written) CHECK(state == seen.objects.at(object));
     }
+    const std::string found = subject_.verify();
+    CHECK_MESSAGE((found.empty() || found == found_before_), found);
+    if (subject_.writes_again_durably()) check_is_durable(machine.disk(), after, seen.written);
     subject_.close();
     check_nothing_open(machine);
   }
 
+  /// What was written after the failure survives the power, when that takes all that it may.
+  void check_is_durable(const Disk& disk, const Observation& seen, const std::string& written) {
+    power_loss_states(disk, Sampling(), [&](const CrashState& state) {
+      Machine rebooted(state.disk);
+      subject_.open(rebooted);
+      CHECK(subject_.observe().objects.at(written) == seen.objects.at(written));
+      subject_.close();
+      return false;
+    });
+  }
+
   Subject& subject_;
+  const Start start_;
   const std::string operation_;
-  std::vector<std::string> setup_;
   Disk disk_;
+  std::string found_before_;  // of plain lines a torn one stays
   Outcome expected_ = Outcome::done;
 };
 
@@ -187,9 +263,9 @@ std::size_t fail_everywhere(Trial& trial, std::size_t longest_write, std::size_t
 void check_subject(std::unique_ptr<Subject> subject) {
   std::size_t runs = 0;
   std::size_t turn = 0;
-  for (const auto& [start, setup] : subject->starts()) {
+  for (const Start& start : starts_of(*subject)) {
     for (const std::string& operation : subject->operations()) {
-      INFO(subject->name() << " " << start << " " << operation);
+      INFO(subject->name() << " " << start.name << " " << operation);
       Trial trial(*subject, start, operation);
       runs += fail_everywhere(trial, SIZE_MAX, turn);
       const std::size_t part = short_write_of(operation);

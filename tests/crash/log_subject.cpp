@@ -31,6 +31,7 @@ class MemorySubject final : public Subject {
   std::map<std::string, std::vector<std::string>> starts() const override {
     return {{"fresh", {}}, {"kept", {"add", "add", "forget", "add"}}};
   }
+  std::string write_to_a_log() const override { return durability_ == Durability::power ? "add" : ""; }
 
   void open(Machine& machine) override {
     close();
@@ -201,6 +202,7 @@ class SessionLogSubject final : public Subject {
   std::map<std::string, std::vector<std::string>> starts() const override {
     return {{"fresh", {}}, {"kept", {"append", "append"}}};
   }
+  std::string write_to_a_log() const override { return durability_ == Durability::power ? "append" : ""; }
 
   void open(Machine& machine) override {
     close();

@@ -359,6 +359,7 @@ class JsonDirectorySubject final : public SessionSubject {
     return effect;
   }
   std::uint64_t compactions() const override { return compactions_; }
+  std::string write_to_a_log() const override { return "append_a"; }
   std::map<std::string, std::vector<std::string>> starts() const override {
     std::vector<std::string> full{"save_n"};
     full.resize(7, "fill_a");

@@ -116,6 +116,8 @@ class Subject {
   /// directories. Fills in problem, next_id and written.
   virtual void write_again(Observation& observation) = 0;
   virtual bool writes_again_durably() const { return true; }
+  /// An operation that adds a record to a log that start "kept" has made; empty: there is no log.
+  virtual std::string write_to_a_log() const { return {}; }
   /// How many operations so far put a new file in the place of an old log.
   virtual std::uint64_t compactions() const { return 0; }
   /// What a store may be like that lost its power after writes that promised less.

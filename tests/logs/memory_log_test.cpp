@@ -423,3 +423,20 @@ TEST_CASE("H9 a handle may go while its close is at work on another thread") {
     closed.get_future().get();
   }
 }
+
+TEST_CASE("H6 a memory without a limit opens again, however large it is") {
+  Fixture fixture;
+  Limits limits;
+  limits.session_bytes = UINT64_MAX;
+  const LogOptions options = LogOptions().limits(limits).durability(Durability::process);
+  const std::string text(1 << 20, 't');
+  {
+    MemoryLog memory = fixture.open(options);
+    for (int i = 0; i < 3; ++i)
+      run(memory.add(MemoryKind::fact, text)).value();
+    run(memory.compact()).value();
+    run(memory.close()).value();
+  }
+  MemoryLog memory = fixture.open(options);
+  CHECK(run(memory.list()).value().size() == 3);
+}

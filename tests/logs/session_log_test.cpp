@@ -341,3 +341,55 @@ TEST_CASE("H4 the logs of a directory, sorted by name; a missing directory has n
   CHECK(logs[2] == place.path() / "b.jsonl");
   CHECK(run(list_session_logs(place.path() / "no")).value().empty());
 }
+
+TEST_CASE("H2 a log stays where it was when the program changes its directory") {
+  Place place;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(place.path());
+  SessionLog log("a.jsonl");
+  run(log.append(Message("user", "one"))).value();
+  std::filesystem::current_path("/");
+  run(log.append(Message("user", "two"))).value();
+  const auto loaded = run(log.load());
+  std::filesystem::current_path(before);
+  CHECK(loaded.value().turns.size() == 2);
+  CHECK(log.file() == "a.jsonl");
+  CHECK(run(SessionLog(place.path() / "a.jsonl").load()).value().turns.size() == 2);
+}
+
+TEST_CASE("H2 a log whose directory was moved goes on there, and one that was deleted begins anew") {
+  Place place;
+  SessionLog log(place.path() / "logs" / "a.jsonl");
+  run(log.append(Message("user", "one"))).value();
+  std::filesystem::rename(place.path() / "logs", place.path() / "old");
+  run(log.append(Message("user", "two"))).value();
+  CHECK(run(log.load()).value().turns.size() == 2);
+  CHECK(run(log.verify()).value().checked == 1);
+  CHECK_FALSE(std::filesystem::exists(place.path() / "logs"));
+  std::filesystem::remove_all(place.path() / "old");
+  CHECK(run(log.load()).error().code() == Errc::not_found);
+  run(log.append(Message("user", "three"))).value();
+  std::filesystem::remove_all(place.path() / "logs");
+  run(log.append(Message("user", "four"))).value();
+  CHECK(run(log.load()).value().turns.size() == 1);
+}
+
+TEST_CASE("H3 of very many lines that cannot be read the first are told one by one, and all are repaired") {
+  Place place;
+  const auto file = place.path() / "a.jsonl";
+  std::string text = "{\"role\":\"user\",\"content\":\"kept\"}\n";
+  for (int i = 0; i < 20'000; ++i)
+    text += "x\n";
+  write(file, text);
+  SessionLog log(file);
+  const LoadedLog loaded = run(log.load()).value();
+  CHECK(loaded.turns.size() == 1);
+  CHECK(loaded.skipped.size() == LoadedLog::kMostSkipped);
+  CHECK(loaded.skipped_count == 20'000);
+  const VerifyReport report = run(log.verify(VerifyOptions().repair())).value();
+  REQUIRE(report.findings.size() == 1001);
+  CHECK(report.findings.back().detail.starts_with("19000 more"));
+  CHECK(report.sound());
+  CHECK(bytes_of(report.findings.back().quarantine) == text);
+  CHECK(bytes_of(file) == text.substr(0, text.find('\n') + 1));
+}

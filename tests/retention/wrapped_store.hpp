@@ -18,6 +18,8 @@ class WrappedStore final : public SessionStore {
  public:
   explicit WrappedStore(OpenOptions options)
       : SessionStore(options, capabilities_of()), inner_(open_store("memory:", options).value()) {}
+  explicit WrappedStore(StorePtr inner)
+      : SessionStore(OpenOptions(), capabilities_of()), inner_(std::move(inner)) {}
 
   std::atomic<bool> hold_listings{false};
   std::atomic<int> listings{0};

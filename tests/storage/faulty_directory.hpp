@@ -125,6 +125,7 @@ class FaultyDirectory final : public storage::Directory {
   }
   void ring_for_next(const std::string& name) noexcept override { inner_->ring_for_next(name); }
   storage::FileIdentity identity() const noexcept override { return inner_->identity(); }
+  bool deleted() const noexcept override { return inner_->deleted(); }
   const std::filesystem::path& path() const noexcept override { return inner_->path(); }
 
  private:

@@ -116,6 +116,7 @@ class FaultyDirectory final : public Directory {
   }
   void ring_for_next(const std::string& name) noexcept override { directory_->ring_for_next(name); }
   FileIdentity identity() const noexcept override { return directory_->identity(); }
+  bool deleted() const noexcept override { return directory_->deleted(); }
   const std::filesystem::path& path() const noexcept override { return directory_->path(); }
 
  private:

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <map>
 #include <random>
 
 namespace sessile::json_directory {
@@ -406,6 +408,49 @@ TEST_CASE("A damaged byte anywhere in a log is never read as another session") {
     const auto page = f.list();
     CHECK((page.items.empty() || page.items[0] == summary));
   }
+}
+
+/// How often each session's log is synced while `work` runs; the log of `failing` cannot be.
+std::map<std::string, int> syncs_during(Fixture& f, const std::string& failing,
+                                        const std::function<void()>& work) {
+  std::map<std::string, int> syncs;
+  f.faults->before = [&syncs, failing](const std::string& call, const std::string& name) {
+    if (call == "sync") ++syncs[name];
+    return call == "sync" && name == failing ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  work();
+  f.faults->before = nullptr;
+  return syncs;
+}
+
+TEST_CASE("6 a session that cannot be synced keeps a flush from no other") {
+  Fixture f;
+  f.reopen(OpenOptions().durability(Durability::process));
+  for (const char* id : {"a", "b", "c"})
+    REQUIRE(f.save(conversation(id, "agent", 2)));
+  auto syncs = syncs_during(f, "a.jsonl",
+                            [&f] { CHECK(blocking::flush(*f.store).error().code() == Errc::indeterminate); });
+  CHECK(syncs["b.jsonl"] == 1);
+  CHECK(syncs["c.jsonl"] == 1);
+  syncs = syncs_during(f, "", [&f] { CHECK(blocking::flush(*f.store)); });
+  CHECK(syncs["b.jsonl"] == 0);
+}
+
+TEST_CASE("6 what was made durable since it was written is not for a flush to sync") {
+  Fixture f;
+  f.reopen(OpenOptions().durability(Durability::process));
+  REQUIRE(f.save(conversation("a", "agent", 2)));
+  REQUIRE(f.append("a", "more", AppendOptions().durability(Durability::power)));
+  REQUIRE(f.save(conversation("b", "agent", 2)));
+  REQUIRE(blocking::remove(*f.store, SessionId("b"), RemoveOptions().durability(Durability::power)));
+  auto syncs = syncs_during(f, "", [&f] { CHECK(blocking::flush(*f.store)); });
+  CHECK(syncs["a.jsonl"] == 0);
+  REQUIRE(f.append("a", "weak"));
+  syncs = syncs_during(f, "", [&f] {
+    CHECK(blocking::append(*f.store, SessionId("a"), std::vector<Message>(),
+                           AppendOptions().durability(Durability::power)));
+  });
+  CHECK(syncs["a.jsonl"] == 1);
 }
 
 }  // namespace sessile::json_directory

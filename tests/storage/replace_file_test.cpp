@@ -4,6 +4,7 @@
 #include "scratch.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -243,6 +244,27 @@ TEST_CASE("a write into a directory that was removed is unavailable, not not_fou
   auto replaced = replace(*directory, "new");
   REQUIRE_FALSE(replaced);
   CHECK(replaced.error().code() == Errc::unavailable);
+}
+
+TEST_CASE("28 a descriptor whose close failed is not closed again") {
+  Scratch scratch;
+  auto root = real_file_system()->open_directory(scratch.path()).value();
+  // The next descriptor that is opened has the lowest free number.
+  const int number = ::dup(STDERR_FILENO);
+  REQUIRE(number >= 0);
+  ::close(number);
+  auto file = root->open_file("file", OpenMode::create_exclusive).value();
+  REQUIRE(::fcntl(number, F_GETFD) != -1);
+  ::close(number);
+  const auto closed = file->close();
+  REQUIRE_FALSE(closed);
+  CHECK(closed.error().value() == EBADF);
+  // Another's, with the same number, stays open when the file goes.
+  REQUIRE(::dup(STDERR_FILENO) == number);
+  CHECK(file->close());
+  file.reset();
+  CHECK(::fcntl(number, F_GETFD) != -1);
+  ::close(number);
 }
 
 }  // namespace sessile::storage

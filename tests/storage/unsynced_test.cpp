@@ -71,6 +71,19 @@ TEST_CASE("What is written during a sync is not taken for synced") {
   CHECK(f.syncs == 3);
 }
 
+TEST_CASE("6 a directory whose sync failed is synced by the next flush") {
+  Fixture f;
+  bool fails = true;
+  f.faults->before = [&fails](const std::string& call, const std::string&) {
+    return call == "sync_directory" && fails ? os_error(errc::io_error) : boost::system::error_code();
+  };
+  CHECK(f.unsynced.sync(*f.directory).error().code() == Errc::indeterminate);
+  CHECK(f.unsynced.sync(*f.directory).error().code() == Errc::indeterminate);
+  fails = false;
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(f.unsynced.sync(*f.directory, "a.json"));
+}
+
 TEST_CASE("More files than are remembered are all synced, those that nobody wrote here as well") {
   Fixture f;
   f.faults->before = [&f](const std::string& call, const std::string&) {

@@ -1,5 +1,6 @@
 // The contract's machinery: call shapes, cancellation, tokens, blocking, opening. What every store must do is
 // in the conformance suite; this is about the base class and the functions around it.
+#include "retention/wrapped_store.hpp"
 #include "support/run.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -400,4 +401,57 @@ TEST_CASE("An error's message escapes what came from outside") {
   CHECK(error.message().find('\n') == std::string::npos);
   CHECK(error.message().find('\x1b') == std::string::npos);
   CHECK(error.message().find("/x at byte 12") != std::string::npos);
+  LockHolder holder;
+  holder.pid = 7;
+  holder.host = "host\nforged";
+  holder.since = "now\x1b[31m";
+  const std::string locked = Error(Errc::locked, "/field\nforged: odd").with_holder(holder).message();
+  CHECK(locked.find("held by process 7 on host\\x0aforged since now\\x1b[31m") != std::string::npos);
+  CHECK(locked.find('\n') == std::string::npos);
+}
+
+TEST_CASE("A Result may be looked at by several threads") {
+  const Result<int> result(7);
+  std::array<std::thread, 2> threads;
+  for (std::thread& thread : threads) {
+    thread = std::thread([&result] {
+      for (int i = 0; i < 1000; ++i) {
+        const Result<int> copy(result);
+        CHECK(copy.has_value());
+        CHECK(result.value() == 7);
+      }
+    });
+  }
+  for (std::thread& thread : threads)
+    thread.join();
+}
+
+TEST_CASE("What a loaded session points to never changes, nor what a weak_ptr to it brings back") {
+  auto store = memory();
+  run(store->save(Session("a").add_message("user", "one"))).value();
+  SessionPtr loaded = run(store->load("a")).value();
+  const std::weak_ptr<const Session> weak = loaded;
+  run(store->append("a", Message("user", "two"))).value();
+  CHECK(loaded->messages.size() == 1);
+  loaded.reset();
+  CHECK(weak.lock() == nullptr);
+  const std::weak_ptr<const Session> updated =
+      run(store->update("a", [](Session& session) { session.title = "t"; })).value();
+  CHECK(updated.lock() == nullptr);
+}
+
+TEST_CASE("A store in front of one that keeps what it is given updates, saves and loads") {
+  const sessile::testing::TemporaryDirectory place;
+  auto store = std::make_shared<sessile::testing::WrappedStore>(
+      open_store("jsondir:" + (place.path() / "store").string()).value());
+  Session session("a");
+  for (int i = 0; i < 20; ++i)
+    session.add_message("user", std::to_string(i));
+  run(store->save(std::move(session))).value();
+  Session updated = *run(store->update("a", [](Session& stored) { stored.title = "t"; })).value();
+  CHECK(updated.messages.size() == 20);
+  run(store->save(updated.add_message("user", "more"))).value();
+  const auto loaded = run(store->load("a"));
+  REQUIRE(loaded);
+  CHECK((*loaded)->messages.size() == 21);
 }

@@ -7,6 +7,8 @@
 
 namespace sessile::testing {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 /// Overwrites `count` bytes at `offset`.
@@ -357,8 +359,9 @@ TEST_CASE("verify looks at the directory that is there, when it was deleted and 
   Place place("file");
   place.save("s", 1);
   const auto kept = place.directory.path() / "kept";
-  std::filesystem::rename(place.root(), kept);
-  std::filesystem::copy(kept, place.root(), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(place.root(), kept, std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(place.root());
+  std::filesystem::rename(kept, place.root());
   place.write(place.file("s"), "no json");
   CHECK(place.count(place.verify(), FindingKind::corrupt) == 1);
 }
@@ -555,6 +558,28 @@ TEST_CASE("verify beside writers finds nothing, and repair beside them loses not
     CHECK(place.repair().sound());
     check_sound(*place.store);
     CHECK_FALSE(std::filesystem::exists(place.quarantine()));
+  });
+}
+
+TEST_CASE("a repair whose time is up tells what it has repaired, and that it is not done") {
+  for_each_directory([](Place& place) {
+    place.save("a", 2);
+    place.save("b", 2);
+    for (const char* id : {"a", "b"})
+      place.write(place.file(id), "no session");
+    const auto wait = [](std::uint64_t, std::uint64_t) { std::this_thread::sleep_for(400ms); };
+    const auto options = VerifyOptions().timeout(200ms).progress(wait);
+    CHECK(blocking::verify(*place.store, options).error().code() == Errc::timed_out);
+    const auto report = blocking::verify(*place.store, VerifyOptions(options).repair()).value();
+    CHECK_FALSE(report.complete);
+    CHECK_FALSE(report.sound());
+    REQUIRE(Place::count(report, FindingKind::corrupt) == 1);
+    CHECK(report.findings[0].repaired);
+    CHECK(place.read(report.findings[0].quarantine) == "no session");
+    const auto rest = place.repair();
+    CHECK(rest.complete);
+    CHECK(rest.sound());
+    CHECK(Place::count(rest, FindingKind::corrupt) == 1);
   });
 }
 
