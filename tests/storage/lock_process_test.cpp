@@ -1,6 +1,7 @@
 // The kernel's locks between processes.
 #include "scratch.hpp"
 #include "storage/advisory_lock.hpp"
+#include "support/forked.hpp"
 
 #include <sessile/time.hpp>
 
@@ -9,6 +10,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
+
+#include <grp.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -238,6 +242,26 @@ TEST_CASE("an owner that frees the lock and keeps its descriptor wakes nobody, a
   const auto failure = test::run(acquire(lock_in(scratch, "flock", 20s)));
   later.join();
   CHECK_FALSE(failure.has_value());
+}
+
+TEST_CASE("the holder of a lock is named from the kernel's list where its descriptors may not be looked at") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: only root can act as another user");
+    return;
+  }
+  for (const LockPrimitive primitive : {LockPrimitive::interprocess, LockPrimitive::flock}) {
+    Scratch scratch;
+    std::filesystem::permissions(scratch.path(), std::filesystem::perms{0755});
+    const auto held = scratch.open()->try_lock("a.lock", primitive).value();
+    testing::Forked other([&scratch] {
+      if (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) return 2;
+      const auto place = real_file_system()->open_directory(scratch.path());
+      if (!place) return 3;
+      const LockOwner owner = (*place)->lock_holder("a.lock");
+      return owner.pid == ::getppid() ? 0 : 1;
+    });
+    CHECK(other.wait() == 0);
+  }
 }
 
 TEST_CASE("every strategy of waiting gets the lock when it is let go") {
