@@ -30,12 +30,21 @@ std::string holder_record() {
   return record += '\n';
 }
 
+bool has_one_name(storage::File& file) {
+  const auto info = file.info();
+  return info && info->links == 1;
+}
+
 }  // namespace
 
 void note_holder(storage::Directory& directory) noexcept {
   try {
     auto file = directory.open_file(kHolderFile, storage::OpenMode::read_write);
-    if (!file && file.error().value() == ENOENT) {
+    // One with a second name is somebody else's too: its name is given up, and it is not written to.
+    if (file && !has_one_name(**file)) {
+      if (!directory.remove(kHolderFile)) return;
+      file = directory.open_file(kHolderFile, storage::OpenMode::create_exclusive);
+    } else if (!file && file.error().value() == ENOENT) {
       file = directory.open_file(kHolderFile, storage::OpenMode::create_exclusive);
     }
     if (!file) return;

@@ -151,6 +151,10 @@ Result<void> MemoryFile::prepare(CommitGate& gate) {
   if (must_read_) {
     if (auto again = read(); !again) return again;
   }
+  if (log_) {
+    // It may have been given a second name, as a backup is, since it was opened.
+    if (auto looked = log_->size(); !looked) return looked.error();
+  }
   if (!log_ || must_replace_ || log_->must_be_replaced()) return replace(gate);
   if (place_.options.durability() != Durability::power || name_durable_) return success();
   // Whoever wrote the last record may have been killed before it was synced, or not have asked for power. The

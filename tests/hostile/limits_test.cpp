@@ -1,7 +1,8 @@
 // Depth bombs, lines without an end, and monstrous numbers: limits hold, memory stays bounded, and every
-// backend answers alike.
+// backend answers alike. SESSILE_LIMITS_URL adds a store at any URL.
 #include "verify/places.hpp"
 
+#include <cstdlib>
 #include <limits>
 #include <map>
 
@@ -42,6 +43,9 @@ class Backends {
       const std::string url =
           scheme == "memory" ? "memory:" : scheme + ":" + (place_.path() / scheme).string();
       stores_[scheme] = open_store(url, OpenOptions().limits(limits)).value();
+    }
+    if (const char* url = std::getenv("SESSILE_LIMITS_URL"); url != nullptr) {
+      stores_["the URL given"] = open_store(url, OpenOptions().limits(limits)).value();
     }
   }
   /// Every backend answers `expected`, and holds afterwards what it held before unless that is "ok".

@@ -1,10 +1,5 @@
 // Links, FIFOs, devices, directories and hard links where a store's files belong.
-#include "support/long_run.hpp"
-#include "verify/places.hpp"
-
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
+#include "hostile/planted.hpp"
 
 #include <functional>
 
@@ -12,162 +7,189 @@ namespace sessile::testing {
 
 namespace {
 
-enum class Planted { link, dangling_link, fifo, device, directory };
-constexpr Planted kAll[] = {Planted::link, Planted::dangling_link, Planted::fifo, Planted::device,
-                            Planted::directory};
-
-/// What an attacker wants read, or overwritten: a whole session under the id that is asked for.
-class Treasure {
- public:
-  Treasure(const Place& place, const std::string& id) : file_(place.directory.path() / "treasure") {
-    Place other(place.scheme);
-    Session stolen = Place::session(id, 1);
-    stolen.add_message("user", json::value("treasure"));
-    other.save(stolen);
-    std::filesystem::copy_file(other.file(id), file_);
-    bytes_ = Place::read(file_);
+void check_planted(const std::string& scheme, Planted what,
+                   const std::function<std::filesystem::path(const Place&)>& where,
+                   const std::function<void(Place&, Plot&)>& check) {
+  CAPTURE(scheme);
+  CAPTURE(name(what));
+  Place place(scheme);
+  place.save("s", 2);
+  place.save("other", 2);
+  const Treasure treasure(place, "s");
+  {
+    Plot plot(what, where(place), treasure);
+    if (!plot) return;
+    check(place, plot);
+    // Nobody else is affected.
+    CHECK(blocking::load(*place.store, SessionId("other")));
+    place.append("other", "goes on");
   }
-  const std::filesystem::path& file() const noexcept { return file_; }
-  void check_untouched() const {
-    CHECK(Place::read(file_) == bytes_);
-    CHECK_FALSE(std::filesystem::exists(file_.string() + ".new"));
-  }
-
- private:
-  const std::filesystem::path file_;
-  std::string bytes_;
-};
-
-/// False: this machine does not let us.
-bool plant(Planted what, const std::filesystem::path& at, const Treasure& treasure) {
-  std::filesystem::remove_all(at);
-  switch (what) {
-    case Planted::link:
-      return ::symlink(treasure.file().c_str(), at.c_str()) == 0;
-    case Planted::dangling_link:
-      return ::symlink((treasure.file().string() + ".new").c_str(), at.c_str()) == 0;
-    case Planted::fifo:
-      return ::mkfifo(at.c_str(), 0600) == 0;
-    case Planted::device:
-      return ::mknod(at.c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0;
-    case Planted::directory:
-      return ::mkdir(at.c_str(), 0700) == 0;
-  }
-  return false;
-}
-
-/// What is at `path`, without following it.
-std::pair<mode_t, ino_t> status_of(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return {0, 0};
-  return {status.st_mode & S_IFMT, status.st_ino};
-}
-
-/// Refused in a way that does not pass for the session's absence, or for success.
-template <class T>
-void check_refused(const Result<T>& result) {
-  CHECK_FALSE(result);
-  const Errc code = result.error().code();
-  CHECK_MESSAGE((code == Errc::io || code == Errc::unavailable || code == Errc::corrupt), name(code));
+  check_sound(*place.store, {FindingKind::stale_entry});
 }
 
 void for_each_planted(const std::function<std::filesystem::path(const Place&)>& where,
-                      const std::function<void(Place&)>& check) {
-  for (const std::string scheme : {"file", "jsondir"}) {
-    for (const Planted what : kAll) {
-      CAPTURE(scheme);
-      CAPTURE(static_cast<int>(what));
-      Place place(scheme);
-      place.save("s", 2);
-      place.save("other", 2);
-      const Treasure treasure(place, "s");
-      const auto at = where(place);
-      if (!plant(what, at, treasure)) {
-        CHECK(what == Planted::device);
-        MESSAGE("skipped: this machine makes no devices for us");
-        continue;
-      }
-      const auto planted = status_of(at);
-      check(place);
-      CHECK(status_of(at) == planted);
-      treasure.check_untouched();
-      // Nobody else is affected.
-      CHECK(blocking::load(*place.store, SessionId("other")));
-      place.append("other", "goes on");
-      std::filesystem::remove_all(at);
-      check_sound(*place.store, {FindingKind::stale_entry});
-    }
+                      const std::function<void(Place&, Plot&)>& check) {
+  for (const char* scheme : {"file", "jsondir"}) {
+    for (const Planted what : kAll)
+      check_planted(scheme, what, where, check);
   }
+}
+
+std::filesystem::path lock_of(const Place& place) {
+  return place.scheme == "file" ? place.root() / "s.json.lock" : place.root() / "locks" / "s.lock";
 }
 
 }  // namespace
 
 TEST_CASE("P8 what is planted at a session's file is neither followed, opened for long, read nor replaced") {
   for_each_planted([](const Place& place) { return place.file("s"); },
-                   [](Place& place) {
+                   [](Place& place, Plot& plot) {
+                     // A session's file like any other: it has a test of its own.
+                     if (plot.is_file()) return;
                      check_refused(blocking::load(*place.store, SessionId("s")));
                      check_refused(blocking::append(*place.store, SessionId("s"), {Message("user", "x")}));
                      check_refused(blocking::save(*place.store, Place::session("s", 1)));
                      check_refused(blocking::remove(*place.store, SessionId("s")));
                      CHECK(blocking::list(*place.store).value().items.size() == 1);
                      CHECK(Place::count(place.repair(), FindingKind::wrong_type) == 1);
+                     plot.check_stays();
                    });
 }
 
 TEST_CASE("what is planted at a session's lock keeps its writers out, at once, and no reader") {
-  const auto lock_of = [](const Place& place) {
-    return place.scheme == "file" ? place.root() / "s.json.lock" : place.root() / "locks" / "s.lock";
-  };
-  for_each_planted(lock_of, [](Place& place) {
-    check_refused(blocking::append(*place.store, SessionId("s"), {Message("user", "x")}));
-    check_refused(blocking::save(*place.store, Place::session("s", 1)));
-    check_refused(blocking::remove(*place.store, SessionId("s")));
-    CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 2);
+  for_each_planted(lock_of, [](Place& place, Plot& plot) {
+    if (plot.is_file()) {
+      // A lock takes no notice of what a file holds.
+      place.append("s", "x");
+    } else {
+      check_refused(blocking::append(*place.store, SessionId("s"), {Message("user", "x")}));
+      check_refused(blocking::save(*place.store, Place::session("s", 1)));
+      check_refused(blocking::remove(*place.store, SessionId("s")));
+    }
+    const std::size_t messages = plot.is_file() ? 3 : 2;
+    CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == messages);
     place.repair();
+    plot.check_stays();
+  });
+}
+
+TEST_CASE("what is planted at the line before a session's lock keeps nobody waiting who may have the lock") {
+  const auto line_of = [](const Place& place) { return lock_of(place).string() + ".queue"; };
+  for_each_planted(line_of, [](Place& place, Plot& plot) {
+    place.append("s", "of a lock that is free");
+    auto lock = place.lock("s");
+    const auto refused = blocking::append(*place.store, SessionId("s"), {Message("user", "x")});
+    CHECK(refused.error().code() == Errc::locked);
+    const auto patient = open_store(place.url() + "?lock_timeout=30s").value();
+    std::thread holder([&lock] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      lock.reset();
+    });
+    const auto waited = blocking::append(*patient, SessionId("s"), {Message("user", "of one that is not")});
+    holder.join();
+    CHECK(waited);
+    CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 4);
+    place.repair();
+    plot.check_stays();
   });
 }
 
 TEST_CASE("what is planted under the name of a temporary file is not swept, nor written to") {
   for_each_planted([](const Place& place) { return place.file("s").string() + ".tmp.1.0123456789abcdef"; },
-                   [](Place& place) {
+                   [](Place& place, Plot& plot) {
                      auto fresh = open_store(place.url()).value();
                      REQUIRE(blocking::save(*fresh, Place::session("s", 5)));
-                     CHECK(Place::count(place.repair(), FindingKind::wrong_type) == 1);
+                     const auto report = place.repair();
                      CHECK((*blocking::load(*fresh, SessionId("s")))->messages.size() == 5);
+                     // One name less of a file does nothing to the file.
+                     if (plot.is_file()) return;
+                     CHECK(Place::count(report, FindingKind::wrong_type) == 1);
+                     plot.check_stays();
                    });
+}
+
+TEST_CASE("what is planted at the mark of a log whose sync failed costs nothing that is in the log") {
+  for (const Planted what : kAll) {
+    CAPTURE(name(what));
+    Place place("jsondir");
+    place.save("s", 2);
+    const Treasure treasure(place, "s");
+    const auto mark = place.file("s").string() + ".poisoned";
+    if (Plot plot(what, mark, treasure); plot) {
+      CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 2);
+      // Whatever stands there, the log is written anew, time and again where it cannot be taken away.
+      for (const char* text : {"first", "second"})
+        place.append("s", text);
+      const auto fresh = open_store(place.url()).value();
+      CHECK((*blocking::load(*fresh, SessionId("s")))->messages.size() == 4);
+    }
+    if (Plot plot(what, mark, treasure); plot) {
+      const auto report = place.repair();
+      CHECK(Place::count(report, FindingKind::unsynced) == 1);
+      CHECK(Place::count(report, FindingKind::wrong_type) == (plot.is_file() ? 0 : 1));
+      place.append("s", "third");
+    }
+    const auto of_none = place.file("new").string() + ".poisoned";
+    if (Plot plot(what, of_none, treasure); plot) {
+      place.repair();
+      place.save("new", 1);
+      place.append("new", "more");
+      CHECK((*blocking::load(*place.store, SessionId("new")))->messages.size() == 2);
+    }
+    CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 5);
+    check_sound(*place.store);
+  }
+}
+
+TEST_CASE("what is planted in the place of the quarantine is not filled, and the damaged file stays") {
+  const auto quarantine_of = [](const Place& place) { return place.quarantine(); };
+  for_each_planted(quarantine_of, [](Place& place, Plot& plot) {
+    const std::string garbage = "{\"this is\": garbage";
+    Place::write(place.file("s"), garbage);
+    const auto report = place.repair();
+    plot.check_stays();
+    REQUIRE(Place::count(report, FindingKind::corrupt) == 1);
+    const auto is_it = [](const Finding& finding) { return finding.kind == FindingKind::corrupt; };
+    const Finding& finding = *std::find_if(report.findings.begin(), report.findings.end(), is_it);
+    if (plot.what == Planted::directory) {
+      // Which is what belongs there.
+      CHECK(Place::read(finding.quarantine) == garbage);
+    } else {
+      CHECK_FALSE(finding.repaired);
+      REQUIRE(finding.failure);
+      CHECK(finding.failure->code() == Errc::io);
+      CHECK(Place::read(place.file("s")) == garbage);
+      std::filesystem::remove(plot.at);
+    }
+    CHECK(place.repair().sound());
+    CHECK(std::filesystem::is_directory(place.quarantine()));
+  });
 }
 
 TEST_CASE("what is planted in the index of json_directory leads no write out of the store") {
   for (const Planted what : kAll) {
-    CAPTURE(static_cast<int>(what));
+    CAPTURE(name(what));
     Place place("jsondir");
     place.save("s", 1, "a");
     const Treasure treasure(place, "s");
     // The directory of an agent.
-    const auto outside = place.directory.path() / "outside";
-    std::filesystem::create_directory(outside);
-    const auto agent = place.root() / "agents" / "b";
-    if (what == Planted::link) {
-      std::filesystem::create_directory_symlink(outside, agent);
-    } else if (!plant(what, agent, treasure)) {
-      continue;
+    if (const Plot plot(what, place.root() / "agents" / "b", treasure); plot) {
+      const auto saved = blocking::save(*place.store, Place::session("t", 1, "b"));
+      if (what == Planted::directory) {
+        CHECK(saved);
+      } else {
+        check_refused(saved);
+        CHECK(blocking::load(*place.store, SessionId("t")).error().code() == Errc::not_found);
+      }
     }
-    const auto saved = blocking::save(*place.store, Place::session("t", 1, "b"));
-    if (what == Planted::directory) {
-      CHECK(saved);
-    } else {
-      check_refused(saved);
-      CHECK(blocking::load(*place.store, SessionId("t")).error().code() == Errc::not_found);
-    }
-    CHECK(std::filesystem::is_empty(outside));
     // An entry.
-    if (!plant(what, place.root() / "agents" / "a" / "u", treasure)) continue;
-    const auto under_entry = blocking::save(*place.store, Place::session("u", 1, "a"));
-    CHECK(under_entry);
-    CHECK(blocking::list(*place.store, ListQuery().agent("a")).value().items.size() == 2);
-    treasure.check_untouched();
-    CHECK(place.repair().checked >= 2);
-    treasure.check_untouched();
+    if (const Plot plot(what, place.root() / "agents" / "a" / "u", treasure); plot) {
+      const auto under_entry = blocking::save(*place.store, Place::session("u", 1, "a"));
+      CHECK(under_entry);
+      CHECK(blocking::list(*place.store, ListQuery().agent("a")).value().items.size() == 2);
+      treasure.check_untouched();
+      CHECK(place.repair().checked >= 2);
+    }
   }
 }
 
@@ -175,24 +197,26 @@ TEST_CASE("a link, FIFO or file in the place of a directory of json_directory is
   for (const std::string part : {"sessions", "locks", "agents", "sessile.json"}) {
     for (const Planted what : kAll) {
       CAPTURE(part);
-      CAPTURE(static_cast<int>(what));
-      if (what == Planted::directory && part != "sessile.json") continue;
+      CAPTURE(name(what));
+      const bool is_marker = part == "sessile.json";
+      if (what == Planted::directory && !is_marker) continue;
       Place place("jsondir");
       place.save("s", 1);
       const auto aside = place.directory.path() / "aside";
       std::filesystem::rename(place.root() / part, aside);
-      const Treasure treasure(place, "s");
+      const Treasure treasure(place.directory.path(), "a treasure, and no marker");
+      const Plot plot(what, place.root() / part, treasure);
+      if (!plot) continue;
       if (what == Planted::link) {
-        std::filesystem::create_symlink(aside, place.root() / part);
-      } else if (!plant(what, place.root() / part, treasure)) {
-        continue;
+        std::filesystem::remove(plot.at);
+        std::filesystem::create_symlink(aside, plot.at);
       }
       auto fresh = open_store(place.url()).value();
       check_refused(blocking::save(*fresh, Place::session("new", 1)));
       const auto report = blocking::verify(*fresh, VerifyOptions().repair());
-      if (report) CHECK_FALSE(report->sound());
+      // The marker is a file, and one that is damaged is made anew.
+      if (report) CHECK(report->sound() == (is_marker && plot.is_file()));
       if (!report) check_refused(report);
-      treasure.check_untouched();
     }
   }
 }
@@ -234,33 +258,27 @@ TEST_CASE("a write to a session whose file has a second name leaves what that na
   });
 }
 
-TEST_CASE("documents, session logs and memories follow nothing either") {
-  for (const Planted what : kAll) {
-    CAPTURE(static_cast<int>(what));
-    Place place("file");
-    const Treasure treasure(place, "s");
-    const auto base = place.directory.path() / "state";
-    const auto documents = open_documents(base).value();
-    blocking::wait(documents.save_json("c", "kept", {{"a", 1}})).value();
-    if (!plant(what, base / "c" / "d.json", treasure)) continue;
-    check_refused(blocking::wait(documents.load_json("c", "d")));
-    check_refused(blocking::wait(documents.update_json("c", "d", DocumentEdit::set("a", 1))));
-    CHECK(blocking::wait(documents.verify(VerifyOptions().repair())));
-
-    const auto log_file = place.directory.path() / "logs" / "log.jsonl";
-    const auto memory_file = place.directory.path() / "logs" / "memory.jsonl";
-    std::filesystem::create_directory(log_file.parent_path());
-    plant(what, log_file, treasure);
-    plant(what, memory_file, treasure);
-    SessionLog log(log_file);
-    check_refused(blocking::wait(log.append(Message("user", "x"))));
-    check_refused(blocking::wait(log.load()));
-    CHECK(Place::count(blocking::wait(log.verify(VerifyOptions().repair())).value(),
-                       FindingKind::wrong_type) == 1);
-    check_refused(blocking::wait(MemoryLog::open(memory_file)));
-    CHECK(blocking::wait(MemoryLog::verify(memory_file, VerifyOptions().repair())));
-    treasure.check_untouched();
-  }
+TEST_CASE("a file planted as a session's by a hard link is written to by no operation") {
+  const std::vector<std::function<bool(Place&)>> operations = {
+      [](Place& place) { return place.append("s", "x").revision > 0; },
+      [](Place& place) { return place.save("s", 1).revision > 0; },
+      [](Place& place) {
+        const Mutation rename([](Session& session) { session.title = "another"; });
+        return blocking::update(*place.store, SessionId("s"), rename).has_value();
+      },
+      [](Place& place) { return blocking::remove(*place.store, SessionId("s")).has_value(); },
+      [](Place& place) { return place.repair().sound(); },
+  };
+  for_each_planted([](const Place& place) { return place.file("s"); },
+                   [&operations](Place& place, Plot& plot) {
+                     if (!plot.is_file()) return;
+                     for (std::size_t i = 0; i < operations.size(); ++i) {
+                       CAPTURE(i);
+                       plot.plant_again();
+                       CHECK(operations[i](place));
+                       plot.treasure.check_untouched();
+                     }
+                   });
 }
 
 }  // namespace sessile::testing

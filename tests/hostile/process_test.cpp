@@ -1,12 +1,11 @@
 // What takes a process of its own: another user, and how much memory hostile files cost. The process that
 // starts them has no store open.
+#include "hostile/planted.hpp"
+#include "storage/log_record.hpp"
 #include "support/forked.hpp"
 #include "support/long_run.hpp"
-#include "verify/places.hpp"
 
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <grp.h>
 
@@ -76,6 +75,103 @@ int writes_are_refused(const std::string& url) {
   return code;
 }
 
+/// Sessions "s" and "good" of one message each, made by a child: whoever forks has no store open.
+void make_store(const std::string& url, const json::value& content) {
+  REQUIRE(Forked([&] {
+            auto store = open_store(url).value();
+            blocking::save(*store, Place::session("good", 1)).value();
+            return blocking::save(*store, Session("s").add_message("user", content)) ? 0 : 1;
+          }).wait() == 0);
+}
+
+std::filesystem::path file_of_s(const std::string& scheme, const std::filesystem::path& store) {
+  return scheme == "file" ? store / "s.json" : store / "sessions" / "s.jsonl";
+}
+
+/// The session "s" with `text` in the place of its message's content, as another program would write it that
+/// knows how.
+std::string with_content(const std::string& scheme, const std::string& stored, const std::string& text) {
+  if (scheme == "file")
+    return "{\"session_id\":\"s\",\"messages\":[{\"role\":\"user\",\"content\":" + text + "}]}";
+  const auto record = storage::check_record(std::string_view(stored).substr(0, stored.find('\n')));
+  REQUIRE(record);
+  std::string members(record->members);
+  const std::string content = "\"content\":\"here\"";
+  REQUIRE(members.find(content) != std::string::npos);
+  members.replace(members.find(content), content.size(), "\"content\":" + text);
+  return storage::frame_record(record->seq, members);
+}
+
+/// 0: nothing that reads the session "s" takes it for a good one, or for absent. `head_only`: a listing reads
+/// no more than its summary, and a save does not read it, where it can be told from damage.
+int is_corrupt(const std::string& url, bool head_only) {
+  auto store = open_store(url).value();
+  const auto loaded = blocking::load(*store, SessionId("s"));
+  if (loaded) return 1;
+  const Errc code = loaded.error().code();
+  if (code != Errc::corrupt && code != Errc::too_large) return 2;
+  const Mutation change([](Session& session) { session.set_title("changed"); });
+  const auto updated = blocking::update(*store, SessionId("s"), change);
+  if (updated || updated.error().code() != code) return 3;
+  if (!head_only) {
+    const auto saved = blocking::save(*store, Place::session("s", 1));
+    if (saved || saved.error().code() != code) return 4;
+  }
+  auto listed = blocking::list(*store);
+  if (!listed || listed->unreadable.size() != (head_only ? 0 : 1)) return 5;
+  auto report = blocking::verify(*store);
+  if (!report || report->findings.size() != 1) return 6;
+  // A store that has no files gets what others read.
+  const auto memory = open_store("memory:").value();
+  const auto copied = blocking::wait(copy(store, memory));
+  if (!copied || copied->copied != 1 || copied->failed.size() != 1) return 7;
+  const auto arrived = blocking::load(*memory, SessionId("s"));
+  return !arrived && arrived.error().code() == Errc::not_found ? 0 : 8;
+}
+
+/// How many appends were acknowledged, and how many found the lock taken.
+class Appended {
+ public:
+  Appended() {}
+  std::atomic<std::size_t> done{0};
+  std::atomic<std::size_t> locked{0};
+};
+
+/// Several processes append to the session "s". Returns false when something else came of one.
+bool append_in_processes(const std::string& url, std::size_t each, Appended& appended) {
+  std::vector<Forked> writers;
+  for (int writer = 0; writer < 3; ++writer) {
+    writers.emplace_back([&] {
+      const Deadline deadline;
+      auto store = open_store(url).value();
+      for (std::size_t i = 0; i < each; ++i) {
+        const auto result = blocking::append(*store, SessionId("s"), {Message("user", "x")});
+        if (!result && result.error().code() != Errc::locked) return 1;
+        ++(result ? appended.done : appended.locked);
+      }
+      return 0;
+    });
+  }
+  bool ended = true;
+  for (Forked& writer : writers)
+    ended = writer.wait() == 0 && ended;
+  return ended;
+}
+
+std::size_t messages_of_s(const std::string& url) {
+  const Shared<std::atomic<std::size_t>> count;
+  CHECK(Forked([&] {
+          auto store = open_store(url).value();
+          *count = (*blocking::load(*store, SessionId("s")).value()).messages.size();
+          return blocking::verify(*store).value().sound() ? 0 : 1;
+        }).wait() == 0);
+  return *count;
+}
+
+std::filesystem::path lock_of_s(const std::string& scheme, const std::filesystem::path& store) {
+  return scheme == "file" ? store / "s.json.lock" : store / "locks" / "s.lock";
+}
+
 }  // namespace
 
 TEST_CASE("another user reads and writes nothing, and one who may read can change nothing") {
@@ -141,31 +237,65 @@ TEST_CASE("33 monsters in a file that another program wrote are corrupt, in boun
       {"raw_newline", "\"a\nb\""},
       {"nul", std::string("\"a\0b\"", 5)},
   };
-  for (const auto& [what, text] : monsters) {
-    CAPTURE(what);
-    const TemporaryDirectory directory;
-    std::filesystem::create_directory(directory.path() / "store");
-    const auto file = directory.path() / "store" / "s.json";
-    const std::string document =
-        "{\"session_id\":\"s\",\"messages\":[{\"role\":\"user\",\"content\":" + text + "}]}";
-    Place::write(file, document);
-    const std::string url = "file:" + (directory.path() / "store").string();
-    const std::uint64_t peak = peak_memory([&url] {
-      auto store = open_store(url).value();
-      const auto loaded = blocking::load(*store, SessionId("s"));
-      if (loaded) return 1;
-      const Errc code = loaded.error().code();
-      if (code != Errc::corrupt && code != Errc::too_large) return 2;
-      const auto saved = blocking::save(*store, Place::session("s", 1));
-      if (saved || saved.error().code() != code) return 3;
-      auto listed = blocking::list(*store);
-      if (!listed || listed->unreadable.size() != 1) return 4;
-      auto report = blocking::verify(*store);
-      return report && report->findings.size() == 1 ? 0 : 5;
-    });
-    // A few copies of the text, and what the parser has of it; no level of nesting costs stack.
-    CHECK_MESSAGE(peak < 10 * document.size() + 64 * kMebi + kRoom, peak);
-    CHECK(Place::read(file) == document);
+  for (const std::string scheme : {"file", "jsondir"}) {
+    for (const auto& [what, text] : monsters) {
+      CAPTURE(scheme);
+      CAPTURE(what);
+      const TemporaryDirectory directory;
+      const auto place = directory.path() / "store";
+      const std::string url = scheme + ":" + place.string();
+      make_store(url, "here");
+      const auto file = file_of_s(scheme, place);
+      const std::string document = with_content(scheme, Place::read(file), text);
+      Place::write(file, document);
+      const std::uint64_t peak = peak_memory([&] { return is_corrupt(url, scheme == "jsondir"); });
+      // A few copies of the text, and what the parser has of it; no level of nesting costs stack.
+      CHECK_MESSAGE(peak < 10 * document.size() + 64 * kMebi + kRoom, peak);
+      CHECK(Place::read(file) == document);
+    }
+  }
+}
+
+TEST_CASE(
+    "what is planted at the line before a session's lock lets every process have its turn, one by one") {
+  for (const std::string scheme : {"file", "jsondir"}) {
+    for (const Planted what : kAll) {
+      CAPTURE(scheme);
+      CAPTURE(name(what));
+      const TemporaryDirectory directory;
+      const auto place = directory.path() / "store";
+      const std::string url = scheme + ":" + place.string() + "?durability=process&lock_timeout=50s";
+      make_store(url, "first");
+      const Treasure treasure(directory.path(), "a treasure");
+      const Plot plot(what, lock_of_s(scheme, place).string() + ".queue", treasure);
+      if (!plot) continue;
+      const Shared<Appended> appended;
+      CHECK(append_in_processes(url, 20, *appended));
+      CHECK(appended->locked == 0);
+      CHECK(messages_of_s(url) == 1 + 3 * 20);
+      plot.check_stays();
+    }
+  }
+}
+
+TEST_CASE("a line that is the lock itself by a hard link loses nothing that was acknowledged") {
+  for (const std::string scheme : {"file", "jsondir"}) {
+    for (const std::string lock : {"auto", "flock", "interprocess"}) {
+      CAPTURE(scheme);
+      CAPTURE(lock);
+      const TemporaryDirectory directory;
+      const auto place = directory.path() / "store";
+      const std::string url =
+          scheme + ":" + place.string() + "?durability=process&lock_timeout=50ms&lock=" + lock;
+      make_store(url, "first");
+      const auto sidecar = lock_of_s(scheme, place);
+      std::filesystem::create_hard_link(sidecar, sidecar.string() + ".queue");
+      const Shared<Appended> appended;
+      CHECK(append_in_processes(url, 20, *appended));
+      // Who stands in line has the lock in part, and keeps all from it until it gives up.
+      CHECK(appended->done > 0);
+      CHECK(messages_of_s(url) == 1 + appended->done);
+    }
   }
 }
 
