@@ -245,20 +245,43 @@ int open_flags(OpenMode mode) {
   return kAlways | O_RDONLY;
 }
 
-SysResult<std::unique_ptr<File>> PosixDirectory::open_file(const std::string& name, OpenMode mode) {
-  Descriptor file(
-      retried([&] { return ::openat(descriptor_.get(), name.c_str(), open_flags(mode), kFileMode); }));
-  if (!file) return last_error();
+/// Unlinks a file that was made, unless it is kept.
+class MadeFile {
+ public:
+  MadeFile(int directory, const std::string& name) noexcept : directory_(directory), name_(name) {}
+  ~MadeFile() {
+    if (!kept_) ::unlinkat(directory_, name_.c_str(), 0);
+  }
+  MadeFile(const MadeFile&) = delete;
+  MadeFile& operator=(const MadeFile&) = delete;
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  const int directory_;
+  const std::string& name_;
+  bool kept_ = false;
+};
+
+SysResult<std::unique_ptr<File>> opened(Descriptor file, OpenMode mode) {
   auto status = quiet_status(file.get());
   if (!status) return status.error();
   if (const int refusal = why_not_regular(status->stx_mode); refusal != 0) return system_code(refusal);
   if (mode == OpenMode::create_exclusive && (status->stx_mode & kPermissionBits) != kFileMode &&
       ::fchmod(file.get(), kFileMode) != 0) {
-    const auto error = last_error();
-    ::unlinkat(descriptor_.get(), name.c_str(), 0);
-    return error;
+    return last_error();
   }
   return std::make_unique<PosixFile>(std::move(file), info_of(*status), 0);
+}
+
+SysResult<std::unique_ptr<File>> PosixDirectory::open_file(const std::string& name, OpenMode mode) {
+  Descriptor file(
+      retried([&] { return ::openat(descriptor_.get(), name.c_str(), open_flags(mode), kFileMode); }));
+  if (!file) return last_error();
+  if (mode != OpenMode::create_exclusive) return opened(std::move(file), mode);
+  MadeFile made(descriptor_.get(), name);
+  auto wrapped = opened(std::move(file), mode);
+  if (wrapped) made.keep();
+  return wrapped;
 }
 
 SysResult<std::unique_ptr<File>> PosixDirectory::open_cached(const std::string& name) {

@@ -41,16 +41,22 @@ std::string reason_of(const Finding& finding, std::uint64_t offset, std::uint64_
 /// A file that is being made; unlinked again unless it is kept. No other than the one just made is touched.
 class NewEntry {
  public:
-  NewEntry(Directory& directory, std::string name, std::unique_ptr<File> file)
-      : directory_(directory), name_(std::move(name)), file_(std::move(file)) {}
+  NewEntry(Directory& directory, std::string name) : directory_(directory), name_(std::move(name)) {}
   ~NewEntry() {
     // A failure leaves a part of a copy, which harms nobody.
-    if (!kept_) directory_.remove(name_).has_value();
+    if (file_ != nullptr && !kept_) directory_.remove(name_).has_value();
   }
   NewEntry(const NewEntry&) = delete;
   NewEntry& operator=(const NewEntry&) = delete;
   const std::string& name() const noexcept { return name_; }
   void keep() noexcept { kept_ = true; }
+  /// Makes the file. The owner is there before it, so that nothing is left when memory runs out.
+  SysResult<void> make() {
+    auto file = directory_.open_file(name_, OpenMode::create_exclusive);
+    if (!file) return file.error();
+    file_ = std::move(*file);
+    return {};
+  }
 
   SysResult<void> write(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -71,7 +77,7 @@ class NewEntry {
  private:
   Directory& directory_;
   const std::string name_;
-  const std::unique_ptr<File> file_;
+  std::unique_ptr<File> file_;
   std::uint64_t size_ = 0;
   bool kept_ = false;
 };
@@ -88,9 +94,9 @@ SysResult<void> copy_bytes(File& from, std::uint64_t offset, NewEntry& to) {
 }
 
 SysResult<std::unique_ptr<NewEntry>> make(Directory& place, std::string name) {
-  auto file = place.open_file(name, OpenMode::create_exclusive);
-  if (!file) return file.error();
-  return std::make_unique<NewEntry>(place, std::move(name), std::move(*file));
+  auto entry = std::make_unique<NewEntry>(place, std::move(name));
+  if (auto made = entry->make(); !made) return made.error();
+  return entry;
 }
 
 SysResult<std::unique_ptr<NewEntry>> make_entry(Directory& place, std::string_view file) {

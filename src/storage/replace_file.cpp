@@ -43,10 +43,9 @@ std::string temporary_name(std::string_view name) {
 /// Unlinks a temporary file unless it was renamed.
 class Temporary {
  public:
-  Temporary(Directory& directory, std::string name, std::unique_ptr<File> file)
-      : directory_(directory), name_(std::move(name)), file_(std::move(file)) {}
+  Temporary(Directory& directory, std::string name) : directory_(directory), name_(std::move(name)) {}
   ~Temporary() {
-    if (renamed_) return;
+    if (file_ == nullptr || renamed_) return;
     file_.reset();
     // A failure leaves it to the sweep.
     directory_.remove(name_).has_value();
@@ -54,7 +53,13 @@ class Temporary {
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
 
-  const std::string& name() const noexcept { return name_; }
+  /// Makes the file. The owner is there before it, so that nothing is left when memory runs out.
+  SysResult<void> make() {
+    auto file = directory_.open_file(name_, OpenMode::create_exclusive);
+    if (!file) return file.error();
+    file_ = std::move(*file);
+    return {};
+  }
   File& file() noexcept { return *file_; }
   SysResult<void> rename(const std::string& to) {
     auto result = directory_.rename(name_, to);
@@ -73,10 +78,10 @@ namespace {
 
 SysResult<std::unique_ptr<Temporary>> make_temporary(Directory& directory, std::string_view name) {
   for (int attempt = 1;; ++attempt) {
-    auto temporary = temporary_name(name);
-    auto file = directory.open_file(temporary, OpenMode::create_exclusive);
-    if (file) return std::make_unique<Temporary>(directory, std::move(temporary), std::move(*file));
-    if (file.error().value() != EEXIST || attempt == kNameAttempts) return file.error();
+    auto temporary = std::make_unique<Temporary>(directory, temporary_name(name));
+    const auto made = temporary->make();
+    if (made) return temporary;
+    if (made.error().value() != EEXIST || attempt == kNameAttempts) return made.error();
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "conformance/harnesses.hpp"
 #include "support/postgres_server.hpp"
+#include "support/sound.hpp"
 
 #include <sessile/postgres.hpp>
 
@@ -42,6 +43,8 @@ void check_with(const std::string& parameters, const std::string& schema) {
     return success();
   };
   check_conformance(harness, {"no durability is stronger"});
+  // What the suite damaged it has also discarded.
+  testing::check_sound(server.url(database) + parameters);
 }
 
 }  // namespace

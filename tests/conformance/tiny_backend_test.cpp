@@ -1,6 +1,7 @@
 // The backend of docs/writing-a-backend.md: passes the suite, and the page quotes it as it is.
 #include "conformance/harnesses.hpp"
 #include "conformance/tiny_harness.hpp"
+#include "support/sound.hpp"
 
 #include <doctest/doctest.h>
 
@@ -41,9 +42,10 @@ std::map<std::string, std::string> regions_of(const std::string& source) {
 }  // namespace
 
 TEST_CASE("The tiny backend passes the conformance suite") {
-  check_conformance(tiny_harness(),
-                    {"the store does not claim idempotent_append", "the store reaches no further",
-                     "the harness has no second_process hook"});
+  const Harness harness = tiny_harness();
+  check_conformance(harness, {"the store does not claim idempotent_append", "the store reaches no further",
+                              "the harness has no second_process hook"});
+  testing::check_sound(*harness.open(OpenOptions()).value());
 }
 
 TEST_CASE("A registered scheme opens the tiny backend") {

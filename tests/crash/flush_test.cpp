@@ -1,5 +1,5 @@
 // A flush of the filesystem store on a disk whose calls fail: it says "synced" of nothing that a loss of
-// power takes away.
+// power takes away. Below the store: its files hold no sessions, and verify has nothing to say of them.
 #include "backends/filesystem/unsynced.hpp"
 #include "crash_states.hpp"
 #include "failing_calls.hpp"

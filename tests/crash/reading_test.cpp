@@ -1,6 +1,7 @@
 // Every call through the seam fails once, or for good, while something is read.
 #include "failing_calls.hpp"
 #include "small_stores.hpp"
+#include "support/sound.hpp"
 
 #include <doctest/doctest.h>
 
@@ -46,6 +47,7 @@ void fail_everywhere(const Reading& read, std::size_t& runs) {
           check_answer(read(*store, machine), right);
           machine.before = nullptr;
           CHECK(read(*store, machine).value() == right);
+          sessile::testing::check_sound(store->verify(machine, false));
           check_nothing_open(machine);
           ++runs;
         }

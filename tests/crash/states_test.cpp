@@ -1,7 +1,11 @@
 // A part of the states of crashes, the same ones each time: crash_explore looks at all.
+#include "crash_states.hpp"
 #include "plans.hpp"
+#include "simulated_file_system.hpp"
 
 #include <doctest/doctest.h>
+
+#include <set>
 
 using namespace sessile::crash;
 
@@ -22,7 +26,49 @@ void check_states(const std::string& subject, std::uint64_t histories, bool faul
   if (subject == "json_directory" && !faults) CHECK(counts.compactions > 0);
 }
 
+/// A disk with so many empty files of which no name was synced.
+Disk with_new_files(std::size_t count) {
+  Machine machine{Disk()};
+  const auto root = machine.files()->open_directory("/").value();
+  for (std::size_t i = 0; i < count; ++i)
+    root->open_file("f" + std::to_string(i), sessile::storage::OpenMode::create_exclusive).value();
+  return machine.disk();
+}
+
+class Looked {
+ public:
+  std::size_t states = 0;
+  std::set<std::size_t> different;
+  bool at_all = false;
+};
+
+Looked look_at(const Disk& disk, std::size_t most) {
+  Sampling sampling;
+  sampling.states = most;
+  Looked looked;
+  looked.at_all = power_loss_states(disk, sampling, [&looked](const CrashState& state) {
+    ++looked.states;
+    looked.different.insert(state.disk.fingerprint());
+    return true;
+  });
+  return looked;
+}
+
 }  // namespace
+
+TEST_CASE(
+    "a loss of power is looked at in every state where there are not too many, and says whether it was") {
+  const Disk disk = with_new_files(6);
+  const Looked all = look_at(disk, 64);
+  CHECK(all.at_all);
+  CHECK(all.states == 64);
+  CHECK(all.different.size() == 64);
+  const Looked sample = look_at(disk, 63);
+  CHECK_FALSE(sample.at_all);
+  CHECK(sample.states == 63);
+  CHECK(look_at(Disk(), 64).at_all);
+  CHECK_FALSE(look_at(with_new_files(13), 100).at_all);
+}
 
 TEST_CASE("1-5 what the filesystem store acknowledged is there after a crash, and nothing is a mixture") {
   check_states("filesystem", 45, false);

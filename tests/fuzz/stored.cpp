@@ -1,5 +1,6 @@
 // Any bytes where a store, a log or a document keeps its own: what can be read stays what it is, what cannot
 // is told of, and a repair takes nothing away without a copy.
+#include "crash/subject.hpp"
 #include "fuzz/targets.hpp"
 #include "storage/lock_url.hpp"
 #include "storage/log_record.hpp"
@@ -17,10 +18,24 @@ namespace {
 namespace fs = std::filesystem;
 using Bytes = std::string_view;
 
+/// One loop for all inputs: to make one takes as long as an operation.
+crash::Runner& runner() {
+  static crash::Runner the_runner;
+  return the_runner;
+}
+
+/// Runs `operation` on this thread, what it does with the disk included: none is woken and waited for, and
+/// what an input allocates it frees before the next. Else a fuzzer looks through all memory for leaks.
+template <class T>
+Result<T> run(Async<T> operation) {
+  return runner().run(std::move(operation));
+}
+
 class Place {
  public:
   Place() : path_(fs::path(scratch_folder()) / "stored") { fs::create_directories(path_); }
   ~Place() {
+    runner().finish();
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
@@ -97,47 +112,53 @@ void check_kept(const VerifyReport& repaired, const fs::path& file, Bytes bytes)
           "what a repair takes out is in quarantine");
 }
 
+LogOptions log_options() {
+  return LogOptions().durability(Durability::process).executor(runner().executor());
+}
+
 void one_session(const std::string& url, const fs::path& file, Bytes bytes) {
   const SessionId id("a"), other("b");
-  auto store = open_store(url).value();
+  auto store = open_store(url, OpenOptions().executor(runner().executor())).value();
   Session neighbour("b");
   neighbour.add_message("user", "mine");
-  blocking::save(*store, neighbour).value();
-  const SessionPtr others = blocking::load(*store, other).value();
+  run(store->save(neighbour)).value();
+  const SessionPtr others = run(store->load(other)).value();
   write(file, bytes);
 
-  const auto before = blocking::load(*store, id);
+  const auto before = run(store->load(id));
   require(before.has_value() || tells_of_damage(before.error()), url + ": damage is never taken for absence");
-  const auto listed = blocking::list(*store);
+  const auto listed = run(store->list());
   require(listed.has_value(), url + ": a listing goes on past damage");
   require(listed->items.size() + listed->unreadable.size() == 2, url + ": a listing hides nothing");
-  const auto found = blocking::verify(*store);
+  const auto found = run(store->verify());
   require(found.has_value(), url + ": any bytes can be checked");
   require(before.has_value() || !found->findings.empty(), url + ": what cannot be read is found");
   require(read(file) == bytes, url + ": reading and checking change nothing");
 
-  const auto repaired = blocking::verify(*store, VerifyOptions().repair());
+  const auto repaired = run(store->verify(VerifyOptions().repair()));
   require(repaired.has_value(), url + ": any bytes can be repaired");
-  check_repair(*repaired, [&] { return blocking::verify(*store); });
-  const auto after = blocking::load(*store, id);
+  check_repair(*repaired, [&] { return run(store->verify()); });
+  const auto after = run(store->load(id));
   if (before)
     require(after.has_value() && (*after)->same_content(**before), url + ": a repair keeps what is good");
   if (!before) check_kept(*repaired, file, bytes);
-  require(blocking::load(*store, other).value()->same_content(*others),
-          url + ": the others stay as they are");
+  require(run(store->load(other)).value()->same_content(*others), url + ": the others stay as they are");
   if (!before && is_repaired(*repaired)) {
     const bool ready = after.has_value() || after.error().code() == Errc::not_found;
     require(ready, url + ": what was repaired can be read, or is gone");
     Session next("a");
     next.add_message("user", "next");
-    require(blocking::save(*store, next).has_value(), url + ": what was repaired can be written");
+    require(run(store->save(next)).has_value(), url + ": what was repaired can be written");
   }
   after.ignore();
-  blocking::close(*store).value();
+  // What is gone a process does not remember.
+  run(store->remove(id)).ignore();
+  run(store->remove(other)).value();
+  run(store->close()).value();
 }
 
 std::vector<Message> turns_of(SessionLog& log) {
-  auto loaded = blocking::wait(log.load());
+  auto loaded = run(log.load());
   require(loaded.has_value(), "any file can be read as a session's log");
   return std::move(loaded->turns);
 }
@@ -158,19 +179,19 @@ void session_lines(Bytes bytes) {
   const Place place;
   const fs::path file = place.path() / "log" / "s.jsonl";
   write(file, bytes);
-  SessionLog log(file, json::object(), LogOptions().durability(Durability::process));
+  SessionLog log(file, json::object(), log_options());
   auto turns = turns_of(log);
   const Message added("user", "new");
-  require(blocking::wait(log.append(added)).has_value(), "any file can be appended to");
+  require(run(log.append(added)).has_value(), "any file can be appended to");
   const std::string text = read(file);
   require(text.starts_with(bytes), "an append changes nothing that is there");
   auto more = turns_of(log);
   require(more.size() == turns.size() + 1 && more.back().content == added.content, "an append adds a turn");
   require(std::equal(turns.begin(), turns.end(), more.begin()), "an append keeps the turns");
 
-  const auto repaired = blocking::wait(log.verify(VerifyOptions().repair()));
+  const auto repaired = run(log.verify(VerifyOptions().repair()));
   require(repaired.has_value(), "any log can be repaired");
-  check_repair(*repaired, [&log] { return blocking::wait(log.verify()); });
+  check_repair(*repaired, [&log] { return run(log.verify()); });
   check_kept(*repaired, file, text);
   require(turns_of(log) == more, "a repair keeps the turns");
 }
@@ -180,62 +201,63 @@ void memory_records(Bytes bytes) {
   const fs::path file = place.path() / "memory" / "m.jsonl";
   const std::string records = perhaps_framed(bytes);
   write(file, records);
-  const LogOptions options = LogOptions().durability(Durability::process);
-  const auto items_of = [&](MemoryLog& memory) { return blocking::wait(memory.list()).value(); };
+  const LogOptions options = log_options();
+  const auto items_of = [&](MemoryLog& memory) { return run(memory.list()).value(); };
   {
-    auto memory = blocking::wait(MemoryLog::open(file, options));
+    auto memory = run(MemoryLog::open(file, options));
     if (!memory) require(tells_of_damage(memory.error()), "damage is never taken for an empty memory");
     if (memory) {
       const auto items = items_of(*memory);
-      const auto added = blocking::wait(memory->add(MemoryKind::fact, "new"));
+      const auto added = run(memory->add(MemoryKind::fact, "new"));
       require(added.has_value() || added.error().code() == Errc::too_large, "a memory can be added to");
       if (!added) return;
       for (const MemoryItem& item : items)
         require(item.id < added->id, "an id is not used again");
-      blocking::wait(memory->close()).value();
-      auto again = blocking::wait(MemoryLog::open(file, options)).value();
+      run(memory->close()).value();
+      auto again = run(MemoryLog::open(file, options)).value();
       auto expected = items;
       expected.insert(expected.begin(), *added);
       require(items_of(again) == expected, "an addition keeps the rest");
+      run(again.close()).value();
+      const auto report = run(MemoryLog::verify(file, VerifyOptions(), options));
+      require(report.has_value() && report->sound(), "an addition damages nothing");
       return;
     }
   }
-  const auto verify = [&](const VerifyOptions& how) {
-    return blocking::wait(MemoryLog::verify(file, how, options));
-  };
+  const auto verify = [&](const VerifyOptions& how) { return run(MemoryLog::verify(file, how, options)); };
   const auto repaired = verify(VerifyOptions().repair());
   require(repaired.has_value(), "any memory can be repaired");
   check_repair(*repaired, [&] { return verify(VerifyOptions()); });
   check_kept(*repaired, file, records);
-  const auto opened = blocking::wait(MemoryLog::open(file, options));
+  const auto opened = run(MemoryLog::open(file, options));
   require(opened.has_value() == is_repaired(*repaired), "what was repaired can be opened");
 }
 
 void stored_documents(Bytes bytes) {
   const Place place;
-  const auto documents =
-      open_documents(place.path(), DocumentStoreOptions().durability(Durability::process)).value();
+  DocumentStoreOptions options;
+  options.durability(Durability::process).executor(runner().executor());
+  const auto documents = open_documents(place.path(), options).value();
   const fs::path file = place.path() / "agents" / "plan.json";
   write(file, bytes);
   write(place.path() / "agents" / "notes.md", bytes);
-  const auto loaded = blocking::wait(documents.load_json("agents", "plan"));
-  const auto text = blocking::wait(documents.load_markdown("agents", "notes"));
+  const auto loaded = run(documents.load_json("agents", "plan"));
+  const auto text = run(documents.load_markdown("agents", "notes"));
   require(loaded.has_value() || tells_of_damage(loaded.error()), "a document is read, or damaged");
   require(text.has_value() || tells_of_damage(text.error()), "a text is read, or damaged");
   if (loaded) require(loaded->has_value(), "a document that is there is found");
   if (text) require(text->has_value() && (**text).text == bytes, "a text is read as it is");
-  const auto edited =
-      blocking::wait(documents.update_json("agents", "plan", DocumentEdit::merge({{"k", 1}})));
+  const auto edited = run(documents.update_json("agents", "plan", DocumentEdit::merge({{"k", 1}})));
   if (!loaded) {
     require(!edited.has_value(), "damage is not edited");
     require(read(file) == bytes, "damage is not overwritten");
-    const auto repaired = blocking::wait(documents.verify(VerifyOptions().repair()));
+    const auto repaired = run(documents.verify(VerifyOptions().repair()));
     require(repaired.has_value(), "any document can be repaired");
-    check_repair(*repaired, [&] { return blocking::wait(documents.verify()); });
+    check_repair(*repaired, [&] { return run(documents.verify()); });
     check_kept(*repaired, file, bytes);
   }
   if (loaded && edited) {
-    const auto again = blocking::wait(documents.read_json("agents", "plan"));
+    const auto again = run(documents.read_json("agents", "plan"));
     require(again.has_value() && again->value == edited->value, "what was edited is read back");
     require(again->value.as_object().at("k") == 1, "the edit is there");
   }

@@ -1,5 +1,7 @@
 #include "linearizability/recorder.hpp"
 
+#include <sessile/blocking.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/strand.hpp>
@@ -40,7 +42,7 @@ class Journal {
     operation.returned = monotonic_now();
     write(return_line(number, operation));
   }
-  void bad(const std::string& what) { write("bad " + what + "\n"); }
+  void bad(const std::string& what) const { write("bad " + what + "\n"); }
 
  private:
   // One call a line: a killed process leaves whole ones, and what it wrote stays.
@@ -217,6 +219,13 @@ class Client {
   std::vector<Revision> seen_;
 };
 
+void verify_left(SessionStore& store, const Journal& journal) {
+  const auto report = blocking::verify(store);
+  if (!report) return journal.bad("verify: " + report.error().message());
+  for (const Finding& finding : report->findings)
+    journal.bad("verify finds " + std::string(name(finding.kind)) + ": " + finding.key);
+}
+
 }  // namespace
 
 asio::awaitable<void> perform(StorePtr store, SessionId id, Operation& operation, bool large,
@@ -275,6 +284,7 @@ void record_process(const Round& round, int process, int journal_descriptor) {
     asio::co_spawn(asio::make_strand(threads), Client::run(std::move(client)), asio::detached);
   }
   threads.join();
+  if (round.verifies) verify_left(**opened, *journal);
 }
 
 }  // namespace sessile::linearizability

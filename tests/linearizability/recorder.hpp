@@ -29,6 +29,7 @@ class Round {
   int sessions = 2;
   bool large_messages = false;  ///< so that logs are rewritten in the middle
   bool kill_one = false;        ///< one process is killed somewhere on the way
+  bool verifies = false;        ///< each process its store in the end, for one that nobody else reaches
 };
 
 /// Does one operation on the session `id` and notes how it ended. Throws std::runtime_error for an answer

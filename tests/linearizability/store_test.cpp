@@ -91,6 +91,7 @@ void run_rounds(const std::string& what, std::uint64_t count, Spread spread,
   for (std::uint64_t number = 0; number < count; ++number) {
     Round round = random_round(seed, number, spread);
     round.open = [&open, number] { return open(number); };
+    round.verifies = spread == Spread::one_process;
     std::string fault;
     try {
       fault = fault_in(round, place.path(), tally);
@@ -167,6 +168,7 @@ TEST_CASE("overlapping operations of several processes at the URL given are line
   }
   run_rounds("the URL given", rounds(100), Spread::processes,
              [url](std::uint64_t) { return open_store(url); });
+  check_left(url);
 }
 
 TEST_CASE("every flaw is caught, and the store without one is not accused") {

@@ -2,6 +2,7 @@
 #include "copy/varied_sessions.hpp"
 #include "support/postgres_server.hpp"
 #include "support/programs.hpp"
+#include "support/sound.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -36,6 +37,8 @@ TEST_CASE("A thousand sessions are the same after file to postgres to jsondir") 
   run(from->append("plain-6", Message("user", "more"))).value();
   CHECK(run(sessile::copy(from, middle)).value().recopied == 1);
   CHECK(run(sessile::copy(from, middle, CopyOptions().verify_only())).value().verified == 1000);
+  for (const StorePtr& store : {from, middle, to})
+    check_sound(*store);
 }
 
 #ifdef SESSILE_COMMAND
@@ -99,6 +102,8 @@ TEST_CASE("A thousand sessions of real transcripts are the same after file to po
   CHECK(run(sessile::copy(middle, to)).value().verified == 1000);
   CHECK(documents_of(middle) == expected);
   CHECK(documents_of(to) == expected);
+  for (const StorePtr& store : {from, middle, to})
+    check_sound(*store);
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include "support/cutting_proxy.hpp"
 #include "support/long_run.hpp"
 #include "support/postgres_server.hpp"
+#include "support/sound.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/sessile.hpp>
@@ -94,6 +95,7 @@ class Fixture {
   CuttingProxy proxy;
   const std::string database;
   const std::shared_ptr<SessionStore> truth;
+  const SoundAtEnd sound{server.local_url(database)};
 };
 
 class Cuts {

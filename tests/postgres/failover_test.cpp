@@ -2,6 +2,7 @@
 #include "postgres/writers.hpp"
 #include "support/postgres_server.hpp"
 #include "support/programs.hpp"
+#include "support/sound.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/sessile.hpp>
@@ -53,6 +54,7 @@ TEST_CASE("Two processes on different connections append to one session and lose
     CHECK(ones[i] == "one " + std::to_string(i));
     CHECK(twos[i] == "two " + std::to_string(i));
   }
+  check_sound(*store);
 }
 
 TEST_CASE("A host that takes the connection and says nothing is passed over") {
@@ -73,6 +75,7 @@ TEST_CASE("A host that takes the connection and says nothing is passed over") {
   REQUIRE_MESSAGE(saved.has_value(), saved.error().message());
   REQUIRE_MESSAGE(others.has_value(), others.error().message());
   CHECK(blocking::load(*store, "s").has_value());
+  check_sound(*store);
 }
 
 TEST_CASE("kill -9 of the primary under load, the standby promoted: 0 acknowledged writes are lost") {
@@ -99,4 +102,5 @@ TEST_CASE("kill -9 of the primary under load, the standby promoted: 0 acknowledg
   CHECK(tally.strangers == 0);
   for (const std::string& message : tally.messages)
     CHECK(message.find(primary.password()) == std::string::npos);
+  check_sound(*truth);
 }

@@ -2,6 +2,7 @@
 // secret.
 #include "postgres/writers.hpp"
 #include "support/postgres_server.hpp"
+#include "support/sound.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/sessile.hpp>
@@ -91,6 +92,7 @@ TEST_CASE(
   REQUIRE(writers.progress(4));
   writers.stop();
   check_truth(writers.compare(*store), server.password());
+  check_sound(*store);
 }
 
 TEST_CASE(
@@ -119,6 +121,7 @@ TEST_CASE(
   const Error silent = failure_of(url, server.password());
   CHECK(silent.code() == Errc::unavailable);
   CHECK(silent.retryable());
+  check_sound(good);
 }
 
 TEST_CASE("Too many connections, a read-only server and a server that is down are said so, and pass") {
@@ -150,6 +153,7 @@ TEST_CASE("Too many connections, a read-only server and a server that is down ar
   check_no_secret(down.error(), "few-secret");
   server.start();
   CHECK(blocking::load(*store, "s"));
+  check_sound(*store);
 }
 
 TEST_CASE("A lock held by somebody else, and an operation's own deadline, bound the wait") {
@@ -174,4 +178,5 @@ TEST_CASE("A lock held by somebody else, and an operation's own deadline, bound 
   holder.join();
   CHECK(blocking::load(*store, "s").value()->messages.empty());
   CHECK(blocking::append(*store, "s", {Message("user", "x")}));
+  check_sound(*store);
 }

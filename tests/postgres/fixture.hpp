@@ -3,6 +3,7 @@
 
 #include "support/postgres_server.hpp"
 #include "support/run.hpp"
+#include "support/sound.hpp"
 
 #include <sessile/blocking.hpp>
 #include <sessile/postgres.hpp>
@@ -18,15 +19,15 @@ namespace sessile::testing {
 
 using StorePtr = std::shared_ptr<SessionStore>;
 
+/// Declared before what has it open: what a test leaves in it is looked at when it goes.
 class Database {
  public:
-  Database() : server(shared_postgres()), name(server.make_database()) {}
+  Database() : server(shared_postgres()), name(server.make_database()) { register_postgres().value(); }
 
   std::string url(const std::string& parameters = std::string()) const {
     return server.url(name) + (parameters.empty() ? "" : "?" + parameters);
   }
   StorePtr open(const std::string& parameters = std::string(), OpenOptions options = OpenOptions()) const {
-    register_postgres().value();
     return open_store(url(parameters), std::move(options)).value();
   }
   std::string query(const std::string& sql) const { return server.query(sql, name); }
@@ -50,6 +51,7 @@ class Database {
 
   PostgresServer& server;
   const std::string name;
+  const SoundAtEnd sound{[this] { return blocking::verify(*open()); }};
 };
 
 /// A session of one message.
