@@ -14,8 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// When nothing was heard for so long, the line is not trusted: its first may be stopped, or may have died
-/// and left a child with its descriptors.
+/// When nothing was heard for so long, those who are not first try the lock too; when it was free then and is
+/// so long later, the first in line is not waited for: it may be stopped, or may have died and left a child
+/// with its descriptors.
 constexpr auto kSilence = 100ms;
 
 /// Whether the last wait of this process was ended by a bell. In a network namespace of one's own none is
@@ -54,8 +55,13 @@ Result<bool> LockAttempt::attempt() {
   }
   if (place_ && !is_first() && Clock::now() - last_news_ < kSilence) return false;
   auto locked = try_lock();
-  if (locked && *locked && bell_ && waited_) bells_are_heard = (woken_by_ & Waking::kBell) != 0;
-  return locked;
+  if (!locked || !*locked) return locked;
+  if (place_ && !first_ && !may_overtake()) {
+    give_back();
+    return false;
+  }
+  if (bell_ && waited_) bells_are_heard = (woken_by_ & Waking::kBell) != 0;
+  return true;
 }
 
 /// Takes a place, and prepares all that can be before the bell rings. Who lets go of the lock from here on
@@ -76,6 +82,20 @@ bool LockAttempt::is_first() {
   first_ = leader == 0;
   if (std::exchange(leader_, leader) != leader) last_news_ = Clock::now();
   return first_;
+}
+
+/// Whether who is first does not take the lock though it is free. Not at the first sight of that: it may have
+/// been held all the time and freed this moment, and who is first be about to try it.
+bool LockAttempt::may_overtake() {
+  if (std::exchange(idle_leader_, leader_) == leader_) return true;
+  last_news_ = Clock::now();
+  return false;
+}
+
+void LockAttempt::give_back() noexcept {
+  sidecar_watch_.reset();
+  sidecar_.reset();
+  target_->directory->ring_for_next(target_->sidecar());
 }
 
 /// Only the first is to be woken by a closing, and only where no bell can be counted on.

@@ -49,6 +49,8 @@ class LockAttempt {
   Result<bool> try_lock();
   SysResult<void> open_sidecar();
   bool is_first();
+  bool may_overtake();
+  void give_back() noexcept;
   void enter_line();
   bool wants_sidecar_watch() const;
   void leave() noexcept;
@@ -60,6 +62,7 @@ class LockAttempt {
   std::unique_ptr<Watch> bell_;       // of `place_`
   bool first_ = false;                // of the line
   std::int64_t leader_ = 0;           // who was first when last looked at
+  std::int64_t idle_leader_ = 0;      // who was first when this found the lock free; 0: it has not
   bool contended_ = false;            // the lock was not free at once
   std::unique_ptr<Sidecar> sidecar_;
   std::unique_ptr<Watch> sidecar_watch_;  // after `sidecar_`

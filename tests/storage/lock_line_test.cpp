@@ -207,6 +207,31 @@ TEST_CASE("who is killed or stopped in line delays nobody behind for ever") {
   }
 }
 
+TEST_CASE("who is first in line is not overtaken because the lock was held for long") {
+  // A slow machine may stop everybody for as long as a first in line is waited for: one round that shows it
+  // is enough.
+  constexpr int kRounds = 8;
+  bool in_order = false;
+  for (int round = 0; round < kRounds && !in_order; ++round) {
+    Scratch scratch;
+    auto held = test::run(acquire(lock_in(scratch)));
+    auto first = start_waiter(scratch, "first");
+    wait_for_line(scratch, 1);
+    auto second = start_waiter(scratch, "second");
+    wait_for_line(scratch, 2);
+    std::this_thread::sleep_for(250ms);
+    // The first one is slow to wake up; the other looks at the lock meanwhile, more than once.
+    first.signal(SIGSTOP);
+    held.reset();
+    std::this_thread::sleep_for(50ms);
+    first.signal(SIGCONT);
+    CHECK(first.wait() == 0);
+    CHECK(second.wait() == 0);
+    in_order = names_in(scratch) == Names{"first", "second"};
+  }
+  CHECK(in_order);
+}
+
 TEST_CASE("who waits in no line gets the lock beside those who do") {
   Scratch scratch;
   auto held = test::run(acquire(lock_in(scratch)));
