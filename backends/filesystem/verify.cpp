@@ -67,9 +67,7 @@ Async<void> Verification::check_all() {
 
 Async<void> Verification::check_file(std::string file) {
   auto look_at = [this, &file](bool repair) { return look_and_repair(file, repair); };
-  auto found = co_await run_.look(directory_, sidecar_of(file), look_at);
-  if (!found) co_return found.error();
-  run_.note(std::move(*found));
+  if (auto done = co_await run_.check(directory_, sidecar_of(file), look_at); !done) co_return done;
   run_.checked();
   co_return success();
 }

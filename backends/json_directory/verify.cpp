@@ -127,13 +127,9 @@ Async<void> Verification::check_all() {
 
 Async<void> Verification::check_session(std::string name) {
   auto look_log = [this, &name](bool repair) { return look_at_log(name, repair); };
-  auto found = co_await run_.look(place_.locks, name + ".lock", look_log);
-  if (!found) co_return found.error();
-  run_.note(std::move(*found));
+  if (auto done = co_await run_.check(place_.locks, name + ".lock", look_log); !done) co_return done;
   auto look_entry = [this, &name](bool repair) { return look_at_entry(name, repair); };
-  auto entry = co_await run_.look(place_.locks, name + ".lock", look_entry);
-  if (!entry) co_return entry.error();
-  run_.note(std::move(*entry));
+  if (auto done = co_await run_.check(place_.locks, name + ".lock", look_entry); !done) co_return done;
   run_.checked();
   co_return success();
 }
@@ -244,10 +240,7 @@ Verification::Findings Verification::look_at_entry(const std::string& name, bool
 
 Async<void> Verification::check_mark(std::string name) {
   auto look_at = [this, &name](bool repair) { return look_at_mark(name, repair); };
-  auto found = co_await run_.look(place_.locks, name + ".lock", look_at);
-  if (!found) co_return found.error();
-  run_.note(std::move(*found));
-  co_return success();
+  co_return co_await run_.check(place_.locks, name + ".lock", look_at);
 }
 
 Verification::Findings Verification::look_at_mark(const std::string& name, bool repair) {
@@ -302,9 +295,7 @@ Async<void> Verification::check_agent(std::string agent) {
       auto look_at = [this, &entries, &entry](bool repair) {
         return look_for_session(**entries, entry.name, repair);
       };
-      auto found = co_await run_.look(place_.locks, entry.name + ".lock", look_at);
-      if (!found) co_return found.error();
-      run_.note(std::move(*found));
+      if (auto done = co_await run_.check(place_.locks, entry.name + ".lock", look_at); !done) co_return done;
     }
   }
   co_return success();

@@ -41,10 +41,9 @@ void note_holder(storage::Directory& directory) noexcept {
   try {
     auto file = directory.open_file(kHolderFile, storage::OpenMode::read_write);
     // One with a second name is somebody else's too: its name is given up, and it is not written to.
-    if (file && !has_one_name(**file)) {
-      if (!directory.remove(kHolderFile)) return;
-      file = directory.open_file(kHolderFile, storage::OpenMode::create_exclusive);
-    } else if (!file && file.error().value() == ENOENT) {
+    const bool shared = file && !has_one_name(**file);
+    if (shared && !directory.remove(kHolderFile)) return;
+    if (shared || (!file && file.error().value() == ENOENT)) {
       file = directory.open_file(kHolderFile, storage::OpenMode::create_exclusive);
     }
     if (!file) return;

@@ -106,9 +106,7 @@ class DocumentVerification {
       co_return success();
     }
     auto look_at = [this, &directory, &entry](bool repair) { return look(*directory, entry.name, repair); };
-    auto found = co_await run_.look(directory, kLockFile, look_at);
-    if (!found) co_return found.error();
-    run_.note(std::move(*found));
+    if (auto done = co_await run_.check(directory, kLockFile, look_at); !done) co_return done;
     run_.checked();
     co_return success();
   }

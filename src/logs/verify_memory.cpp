@@ -112,19 +112,6 @@ Findings look(Directory& directory, const LogPlace& place, bool repair) {
   return {std::move(finding)};
 }
 
-Async<void> check_all(std::shared_ptr<Directory> directory, const LogPlace& place, storage::VerifyRun& run) {
-  auto look_at = [&place, &directory](bool repair) { return look(*directory, place, repair); };
-  auto found = co_await run.look(directory, place.sidecar, std::move(look_at));
-  if (!found) co_return found.error();
-  run.note(std::move(*found));
-  for (const std::string& name : {place.name, holder_file(place)}) {
-    auto swept = co_await run.sweep(directory, name, directory, place.sidecar);
-    if (!swept) co_return swept.error();
-  }
-  run.checked();
-  co_return success();
-}
-
 Async<VerifyReport> verify_body(std::shared_ptr<const LogPlace> place, VerifyOptions options) {
   if (auto checked = place->check(); !checked) co_return checked.error();
   auto open = [place](CommitGate&) { return place->open_directory(); };
@@ -132,7 +119,10 @@ Async<VerifyReport> verify_body(std::shared_ptr<const LogPlace> place, VerifyOpt
   if (!directory && directory.error().code() == Errc::not_found) co_return VerifyReport();
   if (!directory) co_return directory.error();
   storage::VerifyRun run(std::move(options), place->options.lock(), true, place->pool);
-  co_return co_await run.report_of(check_all(*directory, *place, run));
+  auto look_at = [place, &directory](bool repair) { return look(**directory, *place, repair); };
+  std::vector<std::string> names{place->name, holder_file(*place)};
+  co_return co_await run.report_of(
+      run.check_log(*directory, place->sidecar, std::move(names), std::move(look_at)));
 }
 
 }  // namespace

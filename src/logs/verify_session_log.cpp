@@ -145,18 +145,6 @@ Findings look(Directory& directory, const detail::LogPlace& place, bool repair) 
   return findings;
 }
 
-Async<void> check_all(std::shared_ptr<Directory> directory, const detail::LogPlace& place,
-                      storage::VerifyRun& run) {
-  auto look_at = [&place, &directory](bool repair) { return look(*directory, place, repair); };
-  auto found = co_await run.look(directory, place.sidecar, std::move(look_at));
-  if (!found) co_return found.error();
-  run.note(std::move(*found));
-  auto swept = co_await run.sweep(directory, place.name, directory, place.sidecar);
-  if (!swept) co_return swept.error();
-  run.checked();
-  co_return success();
-}
-
 }  // namespace
 
 Async<VerifyReport> SessionLog::State::verify(std::shared_ptr<State> state, VerifyOptions options) {
@@ -171,7 +159,10 @@ Async<VerifyReport> SessionLog::State::verify(std::shared_ptr<State> state, Veri
   if (!directory && directory.error().code() == Errc::not_found) co_return VerifyReport();
   if (!directory) co_return directory.error();
   storage::VerifyRun run(std::move(options), place.options.lock(), true, place.pool);
-  co_return co_await run.report_of(check_all(*directory, place, run));
+  auto look_at = [&place, &directory](bool repair) { return look(**directory, place, repair); };
+  std::vector<std::string> names{place.name};
+  co_return co_await run.report_of(
+      run.check_log(*directory, place.sidecar, std::move(names), std::move(look_at)));
 }
 
 Async<VerifyReport> SessionLog::verify(VerifyOptions options) {

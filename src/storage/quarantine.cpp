@@ -1,5 +1,6 @@
 #include "storage/quarantine.hpp"
 
+#include "storage/new_file.hpp"
 #include "storage/replace_file.hpp"
 
 #include <sessile/json.hpp>
@@ -38,51 +39,12 @@ std::string reason_of(const Finding& finding, std::uint64_t offset, std::uint64_
   return out += '\n';
 }
 
-/// A file that is being made; unlinked again unless it is kept. No other than the one just made is touched.
-class NewEntry {
- public:
-  NewEntry(Directory& directory, std::string name) : directory_(directory), name_(std::move(name)) {}
-  ~NewEntry() {
-    // A failure leaves a part of a copy, which harms nobody.
-    if (file_ != nullptr && !kept_) directory_.remove(name_).has_value();
-  }
-  NewEntry(const NewEntry&) = delete;
-  NewEntry& operator=(const NewEntry&) = delete;
-  const std::string& name() const noexcept { return name_; }
-  void keep() noexcept { kept_ = true; }
-  /// Makes the file. The owner is there before it, so that nothing is left when memory runs out.
-  SysResult<void> make() {
-    auto file = directory_.open_file(name_, OpenMode::create_exclusive);
-    if (!file) return file.error();
-    file_ = std::move(*file);
-    return {};
-  }
+SysResult<void> finish(File& file) {
+  if (auto synced = file.sync_data(); !synced) return synced;
+  return file.close();
+}
 
-  SysResult<void> write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      auto count = file_->write_at(size_, std::span(bytes.data(), bytes.size()));
-      if (!count) return count.error();
-      if (*count == 0) return boost::system::error_code(EIO, boost::system::system_category());
-      size_ += *count;
-      bytes.remove_prefix(*count);
-    }
-    return {};
-  }
-  SysResult<void> finish() {
-    if (auto synced = file_->sync_data(); !synced) return synced;
-    return file_->close();
-  }
-  std::uint64_t size() const noexcept { return size_; }
-
- private:
-  Directory& directory_;
-  const std::string name_;
-  std::unique_ptr<File> file_;
-  std::uint64_t size_ = 0;
-  bool kept_ = false;
-};
-
-SysResult<void> copy_bytes(File& from, std::uint64_t offset, NewEntry& to) {
+SysResult<void> copy_bytes(File& from, std::uint64_t offset, NewFile& to) {
   std::vector<char> block(kCopyBytes);
   for (;;) {
     auto count = from.read_at(offset, block);
@@ -93,13 +55,13 @@ SysResult<void> copy_bytes(File& from, std::uint64_t offset, NewEntry& to) {
   }
 }
 
-SysResult<std::unique_ptr<NewEntry>> make(Directory& place, std::string name) {
-  auto entry = std::make_unique<NewEntry>(place, std::move(name));
+SysResult<std::unique_ptr<NewFile>> make(Directory& place, std::string name) {
+  auto entry = std::make_unique<NewFile>(place, std::move(name));
   if (auto made = entry->make(); !made) return made.error();
   return entry;
 }
 
-SysResult<std::unique_ptr<NewEntry>> make_entry(Directory& place, std::string_view file) {
+SysResult<std::unique_ptr<NewFile>> make_entry(Directory& place, std::string_view file) {
   for (int attempt = 1;; ++attempt) {
     auto made = make(place, name_aside(file, ".", kMostNameBytes));
     if (made || made.error().value() != EEXIST || attempt == kNameAttempts) return made;
@@ -139,8 +101,8 @@ Result<void> Quarantine::copy(Directory& from, const std::string& file, std::uin
   auto reason = make(**place, (*entry)->name() + std::string(kReason));
   if (!reason) return failed(reason.error(), **place, (*entry)->name());
   auto written = (*reason)->write(reason_of(finding, offset, (*entry)->size()));
-  if (written) written = (*reason)->finish();
-  if (written) written = (*entry)->finish();
+  if (written) written = finish((*reason)->file());
+  if (written) written = finish((*entry)->file());
   if (written) written = (*place)->sync();
   if (!written) return failed(written.error(), **place, (*entry)->name());
   (*entry)->keep();

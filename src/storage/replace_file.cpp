@@ -1,5 +1,7 @@
 #include "storage/replace_file.hpp"
 
+#include "storage/new_file.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,63 +40,13 @@ std::string temporary_name(std::string_view name) {
   return temporary.append(hexadecimal(next.fetch_add(1)));
 }
 
-}  // namespace
-
-/// Unlinks a temporary file unless it was renamed.
-class Temporary {
- public:
-  Temporary(Directory& directory, std::string name) : directory_(directory), name_(std::move(name)) {}
-  ~Temporary() {
-    if (file_ == nullptr || renamed_) return;
-    file_.reset();
-    // A failure leaves it to the sweep.
-    directory_.remove(name_).has_value();
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-
-  /// Makes the file. The owner is there before it, so that nothing is left when memory runs out.
-  SysResult<void> make() {
-    auto file = directory_.open_file(name_, OpenMode::create_exclusive);
-    if (!file) return file.error();
-    file_ = std::move(*file);
-    return {};
-  }
-  File& file() noexcept { return *file_; }
-  SysResult<void> rename(const std::string& to) {
-    auto result = directory_.rename(name_, to);
-    renamed_ = result.has_value();
-    return result;
-  }
-
- private:
-  Directory& directory_;
-  std::string name_;
-  std::unique_ptr<File> file_;
-  bool renamed_ = false;
-};
-
-namespace {
-
-SysResult<std::unique_ptr<Temporary>> make_temporary(Directory& directory, std::string_view name) {
+SysResult<std::unique_ptr<NewFile>> make_temporary(Directory& directory, std::string_view name) {
   for (int attempt = 1;; ++attempt) {
-    auto temporary = std::make_unique<Temporary>(directory, temporary_name(name));
+    auto temporary = std::make_unique<NewFile>(directory, temporary_name(name));
     const auto made = temporary->make();
     if (made) return temporary;
     if (made.error().value() != EEXIST || attempt == kNameAttempts) return made.error();
   }
-}
-
-SysResult<void> write_all(File& file, std::string_view content) {
-  std::uint64_t offset = 0;
-  while (!content.empty()) {
-    auto written = file.write_at(offset, std::span(content.data(), content.size()));
-    if (!written) return written.error();
-    if (*written == 0) return boost::system::error_code(EIO, boost::system::system_category());
-    offset += *written;
-    content.remove_prefix(*written);
-  }
-  return {};
 }
 
 /// Reads until `content` is full or the file ends; returns how much was read.
@@ -162,7 +114,7 @@ Error system_error(boost::system::error_code cause, std::string_view what, const
 }
 
 PreparedFile::PreparedFile(Directory& directory, std::string name, Durability durability,
-                           std::unique_ptr<Temporary> temporary) noexcept
+                           std::unique_ptr<NewFile> temporary) noexcept
     : directory_(&directory),
       name_(std::move(name)),
       durability_(durability),
@@ -175,8 +127,8 @@ Result<PreparedFile> prepare_file(Directory& directory, const std::string& name,
   if (gate.cancelled()) return cancelled_error();
   auto made = make_temporary(directory, name);
   if (!made) return write_error(made.error(), "cannot make a temporary file", directory, name);
-  Temporary& temporary = **made;
-  if (auto written = write_all(temporary.file(), content); !written) {
+  NewFile& temporary = **made;
+  if (auto written = temporary.write(content); !written) {
     return write_error(written.error(), "cannot write the temporary file", directory, name);
   }
   const bool power = durability == Durability::power;
@@ -195,12 +147,13 @@ Result<PreparedFile> prepare_file(Directory& directory, const std::string& name,
 Result<void> PreparedFile::put_in_place(CommitGate& gate) {
   Directory& directory = *directory_;
   const std::string& name = name_;
-  Temporary& temporary = *temporary_;
+  NewFile& temporary = *temporary_;
   const bool power = durability_ == Durability::power;
   if (!gate.try_commit()) return cancelled_error();
-  if (auto renamed = temporary.rename(name); !renamed) {
+  if (auto renamed = directory.rename(temporary.name(), name); !renamed) {
     return write_error(renamed.error(), "cannot put the new file in place", directory, name);
   }
+  temporary.keep();
   if (!power) return success();
   return sync_directory(directory, name,
                         "the new file is in place, but its directory could not be synced: a loss of power "

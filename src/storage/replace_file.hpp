@@ -26,7 +26,7 @@ namespace sessile::storage {
 Result<void> replace_file(Directory& directory, const std::string& name, std::string_view content,
                           Durability durability, CommitGate& gate);
 
-class Temporary;
+class NewFile;
 
 /// The first half of replace_file, done: the new content in its temporary file, which is removed with this
 /// unless it was put in place. Movable. The directory must outlive it.
@@ -42,12 +42,12 @@ class PreparedFile {
   friend Result<PreparedFile> prepare_file(Directory&, const std::string&, std::string_view, Durability,
                                            const CommitGate&);
   PreparedFile(Directory& directory, std::string name, Durability durability,
-               std::unique_ptr<Temporary> temporary) noexcept;
+               std::unique_ptr<NewFile> temporary) noexcept;
 
   Directory* directory_;
   std::string name_;
   Durability durability_;
-  std::unique_ptr<Temporary> temporary_;
+  std::unique_ptr<NewFile> temporary_;
 };
 
 /// Writes and syncs the temporary file for `name`, for whoever must not hold a lock meanwhile. Errors: as

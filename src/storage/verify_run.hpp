@@ -44,10 +44,46 @@ class VerifyRun {
   /// were taken out are may not be lost sight of.
   Async<VerifyReport> report_of(Async<void> looks);
 
-  /// What `look_at(repair)`, which blocks and returns the findings, says on the pool: first without a lock;
-  /// when it found something, again under that of `sidecar`, so that nothing under way is mistaken for
+  /// Notes what `look_at(repair)`, which blocks and returns the findings, says on the pool: first without a
+  /// lock; when it found something, again under that of `sidecar`, so that nothing under way is mistaken for
   /// damage, and with leave to repair. When that lock is not to be had, what it said without: "busy" when
   /// others hold it. `locks` null: there is no lock to take. Errors: cancelled.
+  template <class LookAt>
+  Async<void> check(std::shared_ptr<Directory> locks, std::string sidecar, LookAt look_at) {
+    auto found = co_await look(std::move(locks), std::move(sidecar), std::move(look_at));
+    if (!found) co_return found.error();
+    note(std::move(*found));
+    co_return success();
+  }
+
+  /// Checks a log by itself: as check, and sweeps what dead writers of `names` left beside it.
+  template <class LookAt>
+  Async<void> check_log(std::shared_ptr<Directory> place, std::string sidecar, std::vector<std::string> names,
+                        LookAt look_at) {
+    if (auto done = co_await check(place, sidecar, std::move(look_at)); !done) co_return done;
+    for (const std::string& name : names) {
+      if (auto swept = co_await sweep(place, name, place, sidecar); !swept) co_return swept;
+    }
+    checked();
+    co_return success();
+  }
+
+  /// Looks for the temporary files of dead writers of `name` in `place`, whose lock is `sidecar`.
+  Async<void> sweep(std::shared_ptr<Directory> place, std::string name, std::shared_ptr<Directory> locks,
+                    std::string sidecar) {
+    // Without its lock nobody knows whether the writer lives.
+    if (!may_lock_ || !locks) co_return success();
+    auto look_at = [&place, &name](bool repair) { return find_leftovers(*place, name, repair); };
+    auto found = co_await look(std::move(locks), std::move(sidecar), look_at);
+    if (!found) co_return found.error();
+    std::erase_if(*found, [](const Finding& finding) { return finding.kind == FindingKind::busy; });
+    note(std::move(*found));
+    co_return success();
+  }
+
+ private:
+  bool has_repaired() const;
+  /// What check notes.
   template <class LookAt>
   Async<Findings> look(std::shared_ptr<Directory> locks, std::string sidecar, LookAt look_at) {
     Findings suspicions = co_await run_on(pool_, [&look_at](CommitGate&) { return look_at(false); });
@@ -67,22 +103,6 @@ class VerifyRun {
     }
     co_return suspicions;
   }
-
-  /// Looks for the temporary files of dead writers of `name` in `place`, whose lock is `sidecar`.
-  Async<void> sweep(std::shared_ptr<Directory> place, std::string name, std::shared_ptr<Directory> locks,
-                    std::string sidecar) {
-    // Without its lock nobody knows whether the writer lives.
-    if (!may_lock_ || !locks) co_return success();
-    auto look_at = [&place, &name](bool repair) { return find_leftovers(*place, name, repair); };
-    auto found = co_await look(std::move(locks), std::move(sidecar), look_at);
-    if (!found) co_return found.error();
-    std::erase_if(*found, [](const Finding& finding) { return finding.kind == FindingKind::busy; });
-    note(std::move(*found));
-    co_return success();
-  }
-
- private:
-  bool has_repaired() const;
 
   const VerifyOptions options_;
   const LockOptions lock_;

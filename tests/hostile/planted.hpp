@@ -146,6 +146,23 @@ class Plot {
   std::pair<mode_t, ino_t> planted_;
 };
 
+/// Calls `check` with each thing planted at `file` in the directory of a new `Home`, then
+/// Home::check_afterwards when it is taken away.
+template <class Home, class Check>
+void for_each_planted_in(const std::string& file, const Check& check) {
+  for (const Planted what : kAll) {
+    CAPTURE(file);
+    CAPTURE(name(what));
+    Home home;
+    {
+      Plot plot(what, home.directory() / file, home.treasure());
+      if (!plot) continue;
+      check(home, plot);
+    }
+    home.check_afterwards();
+  }
+}
+
 /// Refused in a way that does not pass for the session's absence, or for success.
 template <class T>
 void check_refused(const Result<T>& result) {

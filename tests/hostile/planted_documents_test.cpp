@@ -21,19 +21,23 @@ class Documents {
   const Treasure& treasure() const noexcept { return treasure_; }
   const DocumentStore& store() const noexcept { return store_; }
   std::filesystem::path base() const { return directory_.path() / "state"; }
-  std::filesystem::path category() const { return base() / "c"; }
+  std::filesystem::path directory() const { return base() / "c"; }
   DocumentStore open(std::chrono::milliseconds lock_timeout) const {
     const auto options = DocumentStoreOptions().lock(LockOptions().timeout(lock_timeout));
     return open_documents(base(), options).value();
   }
   /// As another process would hold it.
   std::unique_ptr<storage::LockFile> lock() const {
-    const auto place = storage::real_file_system()->open_directory(category()).value();
+    const auto place = storage::real_file_system()->open_directory(directory()).value();
     return place->try_lock(".lock", LockPrimitive::automatic).value();
   }
   void check_kept(int value) const {
     CHECK(wait(store_.read_json("c", "kept")).value().value == json::value{{"a", value}});
     CHECK(wait(store_.load_markdown("c", "text")).value()->text == "kept");
+  }
+  void check_afterwards() const {
+    CHECK(wait(store_.save_json("c", "afterwards", 1)));
+    check_sound(wait(store_.verify()));
   }
 
  private:
@@ -42,19 +46,9 @@ class Documents {
   const DocumentStore store_;
 };
 
-void for_each_planted(const std::string& file, const std::function<void(Documents&, Plot&)>& check) {
-  for (const Planted what : kAll) {
-    CAPTURE(file);
-    CAPTURE(name(what));
-    Documents documents;
-    {
-      Plot plot(what, documents.category() / file, documents.treasure());
-      if (!plot) continue;
-      check(documents, plot);
-    }
-    CHECK(wait(documents.store().save_json("c", "afterwards", 1)));
-    check_sound(wait(documents.store().verify()));
-  }
+template <class Check>
+void for_each_planted(const std::string& file, const Check& check) {
+  for_each_planted_in<Documents>(file, check);
 }
 
 DocumentEdit set_a(int value) {
@@ -125,7 +119,7 @@ TEST_CASE("what is planted at a document, JSON or Markdown, is neither followed,
       const auto saved = kind.save(store);
       if (!saved) check_refused(saved);
       if (saved) CHECK(kind.load(store).value().find("mine") != std::string::npos);
-      for (const auto& entry : std::filesystem::directory_iterator(documents.category()))
+      for (const auto& entry : std::filesystem::directory_iterator(documents.directory()))
         CHECK(entry.path().string().find(".tmp.") == std::string::npos);
     });
   }
@@ -193,8 +187,9 @@ TEST_CASE("what is planted at the note of a category's holder is not read for lo
 
 TEST_CASE("a note of a category's holder that is a document by a hard link costs nothing of the document") {
   Documents documents;
-  std::filesystem::remove(documents.category() / ".lock.holder");
-  std::filesystem::create_hard_link(documents.category() / "text.md", documents.category() / ".lock.holder");
+  std::filesystem::remove(documents.directory() / ".lock.holder");
+  std::filesystem::create_hard_link(documents.directory() / "text.md",
+                                    documents.directory() / ".lock.holder");
   CHECK(wait(documents.store().save_json("c", "new", 1)));
   documents.check_kept(1);
   check_sound(wait(documents.store().verify()));
@@ -204,7 +199,7 @@ TEST_CASE(
     "what is planted in the place of a category's quarantine is not filled, and what is damaged stays") {
   for_each_planted(".quarantine", [](Documents& documents, Plot& plot) {
     const std::string garbage = "{\"this is\": garbage";
-    const auto file = documents.category() / "d.json";
+    const auto file = documents.directory() / "d.json";
     Place::write(file, garbage);
     const auto report = wait(documents.store().verify(VerifyOptions().repair())).value();
     plot.check_stays();

@@ -2,7 +2,6 @@
 // belong.
 #include "hostile/planted.hpp"
 
-#include <functional>
 
 namespace sessile::testing {
 
@@ -40,28 +39,21 @@ class Logs {
   VerifyReport repair_memory() const {
     return wait(MemoryLog::verify(memory_file(), VerifyOptions().repair())).value();
   }
+  void check_afterwards() const {
+    check_sound(repair_log());
+    check_sound(repair_memory());
+    for (const auto& entry : std::filesystem::directory_iterator(directory()))
+      CHECK(entry.path().string().find(".tmp.") == std::string::npos);
+  }
 
  private:
   const TemporaryDirectory directory_;
   const Treasure treasure_;
 };
 
-/// `file`: a name in the directory of both.
-void for_each_planted(const std::string& file, const std::function<void(Logs&, Plot&)>& check) {
-  for (const Planted what : kAll) {
-    CAPTURE(file);
-    CAPTURE(name(what));
-    Logs logs;
-    {
-      Plot plot(what, logs.directory() / file, logs.treasure());
-      if (!plot) continue;
-      check(logs, plot);
-    }
-    check_sound(logs.repair_log());
-    check_sound(logs.repair_memory());
-    for (const auto& entry : std::filesystem::directory_iterator(logs.directory()))
-      CHECK(entry.path().string().find(".tmp.") == std::string::npos);
-  }
+template <class Check>
+void for_each_planted(const std::string& file, const Check& check) {
+  for_each_planted_in<Logs>(file, check);
 }
 
 }  // namespace

@@ -1,27 +1,10 @@
 // The histories on a PostgreSQL server: the tests of this folder that take a store by its URL, with one.
 #define DOCTEST_CONFIG_IMPLEMENT
-#include "support/postgres_server.hpp"
-
-#include <sessile/postgres.hpp>
-
-#include <doctest/doctest.h>
-
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
+#include "support/postgres_url_main.hpp"
 
 int main(int count, char** words) {
-  using namespace sessile::testing;
-  if (const std::string reason = why_no_postgres(); !reason.empty()) {
-    std::printf("skipped: %s\n", reason.c_str());
-    return kSkipped;
-  }
-  std::signal(SIGPIPE, SIG_IGN);
-  sessile::register_postgres().value();
-  PostgresServer& server = shared_postgres();
-  const std::string url = server.url(server.make_database()) + "?durability=process&pool_size=4";
-  ::setenv("SESSILE_LINEARIZABILITY_URL", url.c_str(), 1);
   doctest::Context context(count, words);
   context.addFilter("test-case", "*at the URL given*");
-  return context.run();
+  return sessile::testing::run_with_postgres_url(context, "SESSILE_LINEARIZABILITY_URL",
+                                                 "?durability=process&pool_size=4");
 }
