@@ -2,7 +2,6 @@
 // belong.
 #include "hostile/planted.hpp"
 
-
 namespace sessile::testing {
 
 namespace {
