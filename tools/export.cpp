@@ -46,7 +46,7 @@ class Export {
     }
     file_->commit();
     if (call_.json)
-      print_json(json::object{{"exported", count_}, {"output", arguments_.output}});
+      print_json(json::object{{"exported", count_}, {"output", text_for_json(arguments_.output)}});
     else
       print_line("exported " + std::to_string(count_));
   }
@@ -73,7 +73,7 @@ class Export {
       if (error.code() == Errc::not_found && arguments_.ids.empty()) return;
       return failed(error, progress);
     }
-    std::string line = encode_session(**session);
+    std::string line = visible_json(encode_session(**session));
     line += '\n';
     if (file_)
       file_->write(line);

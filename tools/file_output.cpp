@@ -3,6 +3,7 @@
 #include <sessile/ids.hpp>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,7 @@ namespace sessile::tools {
 namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 20;
+constexpr mode_t kMode = 0600;
 
 [[noreturn]] void fail(const std::string& path) {
   const int cause = errno;
@@ -37,8 +39,15 @@ void sync_directory_of(const std::string& path) {
 
 FileOutput::FileOutput(std::string path)
     : path_(std::move(path)), temporary_(path_ + ".tmp." + SessionId::random().str()) {
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kMode);
   if (descriptor_ < 0) fail(path_);
+  // The umask may have taken from the owner as well.
+  if (::fchmod(descriptor_, kMode) == 0) return;
+  const int cause = errno;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+  errno = cause;
+  fail(path_);
 }
 
 FileOutput::~FileOutput() {

@@ -6,8 +6,8 @@
 
 namespace sessile::tools {
 
-/// Written beside its place under a name of its own, mode 0600, and moved there by commit(). Without a commit
-/// it is removed. Every function throws std::system_error.
+/// Written beside its place under a name of its own, mode 0600 whatever the umask, and moved there by
+/// commit(). Without a commit it is removed. Every function throws std::system_error.
 class FileOutput {
  public:
   explicit FileOutput(std::string path);

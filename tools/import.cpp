@@ -20,8 +20,7 @@ class ImportArguments {
 };
 
 std::string shown_path(const fs::path& path) {
-  const std::string text = path.string();
-  return is_utf8(text) ? text : visible(text);
+  return text_for_json(path.string());
 }
 
 class Import {
@@ -38,7 +37,7 @@ class Import {
   int run() {
     Progress progress("importing", files_.size());
     progress_ = &progress;
-    for (const fs::path& file : files_) {
+    for (const importing::TranscriptFile& file : files_) {
       import_file(file);
       progress.step();
     }
@@ -54,22 +53,23 @@ class Import {
     if (!found) return failed(found.error());
     for (const importing::Unvisited& place : unvisited)
       unread(place.path, place.reason);
-    std::error_code unknown;
-    if (!fs::is_directory(path, unknown)) named_.insert(found->begin(), found->end());
+    for (const importing::TranscriptFile& file : *found) {
+      if (file.was_named()) named_.insert(file.path());
+    }
     files_.insert(files_.end(), found->begin(), found->end());
   }
 
-  void import_file(const fs::path& file) {
+  void import_file(const importing::TranscriptFile& file) {
     const auto take = [this, &file](Session session, importing::Format format) {
-      import_session(file, std::move(session), format);
+      import_session(file.path(), std::move(session), format);
     };
     const Result<importing::FileReport> report = importing::read_transcript(file, format_, limits_, take);
     progress_->clear();
     if (report) return describe(*report);
     // In a folder lies much that is no transcript; a file that was named is meant.
     const Error error = report.error();
-    if (error.code() == Errc::unsupported && !named_.contains(file))
-      return unread(shown_path(file), error.detail());
+    if (error.code() == Errc::unsupported && !named_.contains(file.path()))
+      return unread(shown_path(file.path()), error.detail());
     failed(error);
   }
 
@@ -157,7 +157,7 @@ class Import {
   const importing::Format format_;
   const StorePtr store_;
   const importing::ImportLimits limits_;
-  std::vector<fs::path> files_;
+  std::vector<importing::TranscriptFile> files_;
   std::set<fs::path> named_;  // given by name, not found in a directory
   std::map<std::string, std::uint64_t> totals_;
   Progress* progress_ = nullptr;  // while run() runs

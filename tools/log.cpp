@@ -26,7 +26,7 @@ std::uint64_t left_out(const LoadedLog& log) {
 void print_as_json(const LoadedLog& log) {
   print_json(json::object{{"meta", log.meta}});
   for (const Message& turn : log.turns)
-    print_line(encode_message(turn));
+    print_json_line(encode_message(turn));
   for (const SkippedPart& part : log.skipped)
     print_json(json::object{{"skipped", to_json(part)}});
   if (left_out(log) > 0) print_json(json::object{{"more_skipped", left_out(log)}});

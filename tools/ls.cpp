@@ -86,7 +86,7 @@ class Listing {
   void show(const SessionSummary& summary) {
     if (shown_++ == 0 && !call_.json) print_heading();
     if (call_.json)
-      print_line(encode_summary(summary));
+      print_json_line(encode_summary(summary));
     else
       print_row(summary);
   }

@@ -23,6 +23,10 @@ std::pair<std::uint32_t, std::size_t> decode(std::string_view text) noexcept {
   return {point, length};
 }
 
+bool is_control(std::uint32_t point) noexcept {
+  return point < 0x20 || (point >= 0x7F && point < 0xA0);
+}
+
 bool turns_writing(std::uint32_t point) noexcept {
   return point == 0x061C || point == 0x200E || point == 0x200F || (point >= 0x202A && point <= 0x202E) ||
          (point >= 0x2066 && point <= 0x2069);
@@ -60,7 +64,11 @@ void print_line(std::string_view text) {
 void print_json(const json::value& value) {
   std::string text;
   write_json(text, value);
-  print_line(text);
+  print_json_line(text);
+}
+
+void print_json_line(std::string_view text) {
+  print_line(visible_json(text));
 }
 
 void flush_output() {
@@ -72,14 +80,14 @@ void print_error(const Error& error, bool as_json) {
   if (!as_json) return write_error_line("sessile: " + visible(error.message()));
   std::string text;
   write_json(text, json::object{{"error", to_json(error)}});
-  write_error_line(std::move(text));
+  write_error_line(visible_json(text));
 }
 
 void print_error(std::string_view code, std::string_view message, bool as_json) {
   if (!as_json) return write_error_line("sessile: " + visible(message));
   std::string text;
   write_json(text, json::object{{"error", json::object{{"code", code}, {"message", visible(message)}}}});
-  write_error_line(std::move(text));
+  write_error_line(visible_json(text));
 }
 
 void print_note(std::string_view text) {
@@ -89,7 +97,7 @@ void print_note(std::string_view text) {
 json::object to_json(const Error& error) {
   json::object object{{"code", name(error.code())}, {"message", visible(error.message())}};
   const auto add = [&](std::string_view key, const std::string& text) {
-    if (!text.empty()) object[key] = is_utf8(text) ? text : visible(text);
+    if (!text.empty()) object[key] = text_for_json(text);
   };
   add("operation", error.operation());
   add("backend", error.backend());
@@ -123,14 +131,39 @@ std::string visible(std::string_view text, Lines lines) {
     const auto [point, length] = decode(text);
     const bool kept = lines == Lines::many && (point == '\n' || point == '\t');
     const bool ill_formed = length == 1 && point >= 0x80;
-    const bool control = point < 0x20 || (point >= 0x7F && point < 0xA0) || ill_formed;
-    if (!kept && (control || turns_writing(point)))
+    if (!kept && (is_control(point) || turns_writing(point) || ill_formed))
       append_escaped(out, point, ill_formed);
     else
       out.append(text.substr(0, length));
     text.remove_prefix(length);
   }
   return out;
+}
+
+std::string visible_json(std::string_view text) {
+  std::string out;
+  std::size_t copied = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<std::uint8_t>(text[at]) < 0x7F) {
+      ++at;  // nearly all of it, and the writer has escaped the controls among these
+      continue;
+    }
+    const auto [point, length] = decode(text.substr(at));
+    if (is_control(point) || turns_writing(point)) {
+      out.append(text.substr(copied, at - copied));
+      char escape[16];
+      std::snprintf(escape, sizeof escape, "\\u%04x", point);
+      out += escape;
+      copied = at + length;
+    }
+    at += length;
+  }
+  out.append(text.substr(copied));
+  return out;
+}
+
+std::string text_for_json(std::string_view text) {
+  return is_utf8(text) ? std::string(text) : visible(text);
 }
 
 std::string shortened(std::string_view text, std::size_t columns) {

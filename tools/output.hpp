@@ -23,6 +23,8 @@ class OutputFailure : public std::runtime_error {
 void print(std::string_view text);
 void print_line(std::string_view text);
 void print_json(const json::value& value);
+/// The same for what is serialized already.
+void print_json_line(std::string_view text);
 /// Writes what is buffered. Throws OutputFailure. To be called last: a full disk shows here.
 void flush_output();
 
@@ -40,6 +42,11 @@ enum class Lines { one, many };
 /// Text from outside, safe to show on a terminal: control characters and those that turn the direction of
 /// writing become \xNN or \u{NNNN}. With Lines::many line feeds and tabs stay.
 std::string visible(std::string_view text, Lines lines = Lines::one);
+/// Serialized JSON, safe to show on a terminal: the characters that visible() replaces, which only a string
+/// can hold, become \uNNNN. It reads back as the same value.
+std::string visible_json(std::string_view text);
+/// Text from outside for a string of JSON, which holds nothing but UTF-8: as it is, or as visible() shows it.
+std::string text_for_json(std::string_view text);
 
 /// At most `columns` code points, the last an ellipsis when that cut any off.
 std::string shortened(std::string_view text, std::size_t columns);

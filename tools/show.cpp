@@ -23,7 +23,7 @@ int show(Call& call, const ShowArguments& arguments) {
   const Result<SessionPtr> session = blocking::load(*store, arguments.id, options);
   if (!session) return call.fail(session.error());
   if (call.json)
-    print_line(encode_session(**session));
+    print_json_line(encode_session(**session));
   else
     print(rendered(**session));
   return kOk;

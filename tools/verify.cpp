@@ -26,12 +26,12 @@ json::object to_json(const Finding& finding) {
   json::object object;
   object["kind"] = json::string_view(name(finding.kind));
   object["damage"] = is_damage(finding.kind);
-  object["path"] = visible(finding.path);
+  object["path"] = text_for_json(finding.path);
   if (finding.offset) object["offset"] = *finding.offset;
-  if (!finding.key.empty()) object["key"] = visible(finding.key);
+  if (!finding.key.empty()) object["key"] = text_for_json(finding.key);
   object["detail"] = visible(finding.detail);
   object["repaired"] = finding.repaired;
-  if (!finding.quarantine.empty()) object["quarantine"] = visible(finding.quarantine);
+  if (!finding.quarantine.empty()) object["quarantine"] = text_for_json(finding.quarantine);
   if (finding.failure) object["failure"] = visible(finding.failure->message());
   object["remedy"] = visible(finding.remedy());
   return object;

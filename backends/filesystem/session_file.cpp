@@ -2,6 +2,8 @@
 
 #include "storage/replace_file.hpp"
 
+#include <sessile/json.hpp>
+
 #include <limits>
 #include <memory>
 #include <span>
@@ -45,6 +47,11 @@ Result<StoredSession> read_open_file(File& opened, const Directory& directory, c
   if (!text) return text.error();
   auto stored = decode_document(*text, limits);
   if (!stored) return stored.error().with_path(path_of(directory, file));
+  // What is shorter than either limit cannot be beyond one.
+  if (text->size() > std::min(limits.session_bytes, limits.message_bytes)) {
+    if (auto measured = measure(stored->session, limits); !measured)
+      return measured.error().with_path(path_of(directory, file));
+  }
   Timestamp& updated_at = stored->session.updated_at;
   if (!updated_at.empty()) return stored;
   auto info = opened.info();

@@ -133,9 +133,9 @@ Result<void> FilesystemStore::write_now(const Target& target, const Session& ses
   auto replaced = storage::replace_file(*target.directory, target.file,
                                         encode_document(session, stamp, appends), durability, gate);
   // Of an indeterminate write flush may yet make sure.
-  if (replaced) unsynced_.wrote(target.file, durability);
+  if (replaced) unsynced_.wrote(*target.directory, target.file, durability);
   if (!replaced && replaced.error().code() == Errc::indeterminate) {
-    unsynced_.wrote(target.file, Durability::process);
+    unsynced_.wrote(*target.directory, target.file, Durability::process);
   }
   return replaced;
 }
@@ -215,7 +215,8 @@ Result<Page<SessionSummary>> FilesystemStore::list_now(const ListQuery& query, c
   std::vector<Error> unreadable;
   for (const auto& entry : *entries) {
     if (gate.cancelled()) return Error(Errc::cancelled);
-    if (entry.kind != storage::FileKind::regular || !entry.name.ends_with(kExtension)) continue;
+    // Of whatever kind: what is in the place of a session is told, not passed over.
+    if (!entry.name.ends_with(kExtension)) continue;
     auto summary = read_summary(**directory, entry.name, capabilities().limits);
     if (!summary) {
       unreadable.push_back(summary.error().with_key(key_of(entry.name)));
@@ -243,7 +244,7 @@ Result<void> FilesystemStore::remove_now(const Target& target, const SessionId& 
   auto removed = storage::remove_file(*target.directory, target.file, *options.durability(), gate);
   if (removed || removed.error().code() == Errc::indeterminate) {
     stamper_.retired(revision);
-    unsynced_.removed(target.file, removed ? *options.durability() : Durability::process);
+    unsynced_.removed(*target.directory, target.file, removed ? *options.durability() : Durability::process);
   }
   return removed;
 }

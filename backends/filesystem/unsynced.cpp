@@ -1,5 +1,6 @@
 #include "unsynced.hpp"
 
+#include "storage/poison_mark.hpp"
 #include "storage/replace_file.hpp"
 
 #include <cerrno>
@@ -20,7 +21,8 @@ Error lost(const Directory& directory, std::string_view file, boost::system::err
 
 }  // namespace
 
-void Unsynced::wrote(const std::string& file, Durability durability) {
+void Unsynced::wrote(Directory& directory, const std::string& file, Durability durability) {
+  storage::clear_poison(directory, file);
   const std::lock_guard lock(mutex_);
   failed_.erase(file);
   if (durability == Durability::power) {
@@ -44,7 +46,8 @@ void Unsynced::note(const std::string& file) {
   }
 }
 
-void Unsynced::removed(const std::string& file, Durability durability) {
+void Unsynced::removed(Directory& directory, const std::string& file, Durability durability) {
+  storage::clear_poison(directory, file);
   const std::lock_guard lock(mutex_);
   failed_.erase(file);
   files_.erase(file);
@@ -52,9 +55,9 @@ void Unsynced::removed(const std::string& file, Durability durability) {
 }
 
 Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (failed_.contains(file)) return lost(directory, file, {});
+  if (storage::is_poisoned(directory, file)) {
+    failed(file);
+    return lost(directory, file, {});
   }
   auto opened = directory.open_file(file, storage::OpenMode::read);
   if (!opened) {
@@ -62,11 +65,20 @@ Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) 
     return storage::system_error(opened.error(), "cannot open the file to sync it", directory, file);
   }
   auto synced = (*opened)->sync_data();
-  if (synced) return success();
+  if (!synced) {
+    storage::mark_poisoned(directory, file);
+    failed(file);
+    return lost(directory, file, synced.error());
+  }
+  const std::lock_guard lock(mutex_);
+  failed_.erase(file);
+  return success();
+}
+
+void Unsynced::failed(const std::string& file) {
   const std::lock_guard lock(mutex_);
   failed_.insert(file);
   files_.erase(file);
-  return lost(directory, file, synced.error());
 }
 
 Result<void> Unsynced::sync_directory(Directory& directory) {

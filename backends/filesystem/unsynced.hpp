@@ -18,17 +18,20 @@ namespace sessile::filesystem {
 /// `files_` or `failed_`, or `all_` is not 0. Thread-safe.
 class Unsynced {
  public:
-  /// Notes a write or a removal that is about to be acknowledged.
-  void wrote(const std::string& file, Durability durability);
-  void removed(const std::string& file, Durability durability);
+  /// Notes a write of a new file, or a removal, that is about to be acknowledged: no failed sync is
+  /// remembered of it any more, here or by a mark for other processes. Precondition: the lock of `file` is
+  /// held.
+  void wrote(storage::Directory& directory, const std::string& file, Durability durability);
+  void removed(storage::Directory& directory, const std::string& file, Durability durability);
   /// Notes what is about to be acknowledged as it is there already: another process may have written it, and
   /// promised no more.
   void found(const std::string& file);
 
-  /// Syncs what was noted. Blocks. Errors: indeterminate, also ever after for a file whose sync failed until
-  /// it is written anew: a second sync may say that all is well though the data is gone. That of the
-  /// directory is tried again: what it is to cover stays in the file system's journal, or ends all writing
-  /// there. Others as storage::system_error: nothing is lost, flush again.
+  /// Syncs what was noted. Blocks. Errors: indeterminate, also ever after for a file whose sync failed, here
+  /// or in another process (storage/poison_mark.hpp), until it is written anew: a second sync may say that
+  /// all is well though the data is gone. That of the directory is tried again: what it is to cover stays in
+  /// the file system's journal, or ends all writing there. Others as storage::system_error: nothing is lost,
+  /// flush again.
   Result<void> sync(storage::Directory& directory);
   /// Syncs one file and its directory, noted or not: another process may have written it. Errors: as sync.
   Result<void> sync(storage::Directory& directory, const std::string& file);
@@ -48,6 +51,7 @@ class Unsynced {
 
   Result<void> sync_file(storage::Directory& directory, const std::string& file);
   Result<void> sync_directory(storage::Directory& directory);
+  void failed(const std::string& file);
   /// Precondition: mutex_ is held.
   void note(const std::string& file);
 

@@ -1,6 +1,7 @@
 #include "verify.hpp"
 
 #include "session_file.hpp"
+#include "storage/poison_mark.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 #include "store.hpp"
@@ -41,15 +42,20 @@ Async<void> Verification::check_all() {
   if (!entries) co_return entries.error();
   std::set<std::string> sessions;
   std::set<std::string> with_temporaries;
+  std::set<std::string> marked;
   for (const auto& entry : *entries) {
     const auto written = storage::name_of_temporary(entry.name);
     const bool temporary = written && written->ends_with(kExtension);
+    const auto unsynced = storage::name_of_poison_mark(entry.name);
+    const bool mark = unsynced && unsynced->ends_with(kExtension);
     const bool session = entry.name.ends_with(kExtension);
-    if (!temporary && !session && !is_sidecar(entry.name)) continue;
+    if (!temporary && !mark && !session && !is_sidecar(entry.name)) continue;
     if (entry.kind != FileKind::regular) {
       run_.note(storage::wrong_type(*directory_, entry.name));
     } else if (temporary) {
       with_temporaries.insert(*written);
+    } else if (mark) {
+      marked.insert(*unsynced);
     } else if (session) {
       sessions.insert(entry.name);
     }
@@ -57,6 +63,12 @@ Async<void> Verification::check_all() {
   run_.expect(sessions.size());
   for (const std::string& file : sessions) {
     if (auto done = co_await check_file(file); !done) co_return done.error();
+  }
+  for (const std::string& file : marked) {
+    auto look_at = [this, &file](bool repair) {
+      return storage::find_mark_of_none(*directory_, file, repair);
+    };
+    if (auto done = co_await run_.check(directory_, sidecar_of(file), look_at); !done) co_return done;
   }
   for (const std::string& file : with_temporaries) {
     if (auto done = co_await run_.sweep(directory_, file, directory_, sidecar_of(file)); !done)
@@ -88,10 +100,12 @@ Verification::Findings Verification::look(const std::string& file) {
   if (!text) return judge(text.error());
   auto stored = decode_document(*text, limits_);
   if (!stored) return judge(stored.error());
-  if (!summary_is_stale(*text, stored->session)) return {};
-  Finding finding(FindingKind::stale_summary, path);
+  const bool stale = summary_is_stale(*text, stored->session);
+  if (!stale && !storage::is_poisoned(*directory_, file)) return {};
+  Finding finding(stale ? FindingKind::stale_summary : FindingKind::unsynced, path);
   finding.key = key_of(file);
-  finding.detail = "the head of the file, which listings show, is not that of its session";
+  finding.detail = stale ? "the head of the file, which listings show, is not that of its session"
+                         : "a sync of the file failed";
   return {std::move(finding)};
 }
 
@@ -101,21 +115,28 @@ Verification::Findings Verification::look_and_repair(const std::string& file, bo
   for (Finding& finding : findings) {
     if (finding.kind == FindingKind::corrupt) {
       conclude(finding, storage::Quarantine(*directory_).move(*directory_, file, finding));
-    } else if (finding.kind == FindingKind::stale_summary) {
-      conclude(finding, rewrite(file));
+    } else if (finding.kind == FindingKind::stale_summary || finding.kind == FindingKind::unsynced) {
+      conclude(finding, rewrite(file, finding));
     }
   }
   return findings;
 }
 
-Result<void> Verification::rewrite(const std::string& file) {
+/// The file as it is is kept as well: of fields of the same name, for one, the session has the last only.
+Result<void> Verification::rewrite(const std::string& file, Finding& finding) {
   auto text = storage::read_file(*directory_, file, longest_file(limits_));
   if (!text) return text.error();
   auto stored = decode_document(*text, limits_);
   if (!stored) return stored.error();
+  if (finding.kind == FindingKind::stale_summary) {
+    auto kept = storage::Quarantine(*directory_).copy(*directory_, file, 0, finding);
+    if (!kept) return kept;
+  }
   CommitGate gate;
-  return storage::replace_file(*directory_, file, encode_document(stored->session, stored->appends),
-                               Durability::power, gate);
+  auto replaced = storage::replace_file(*directory_, file, encode_document(stored->session, stored->appends),
+                                        Durability::power, gate);
+  if (replaced) storage::clear_poison(*directory_, file);
+  return replaced;
 }
 
 Async<VerifyReport> FilesystemStore::do_verify(VerifyOptions options) {

@@ -24,7 +24,7 @@ class Verification {
   // These block.
   Findings look(const std::string& file);
   Findings look_and_repair(const std::string& file, bool repair);
-  Result<void> rewrite(const std::string& file);
+  Result<void> rewrite(const std::string& file, Finding& finding);
 
   const std::shared_ptr<storage::Directory> directory_;
   const Limits limits_;

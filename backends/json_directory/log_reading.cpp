@@ -28,15 +28,20 @@ class RecordStart {
   RecordHead head;
 };
 
+/// How much to read when `size` was not enough; never more than `limit`.
+std::uint64_t longer(std::uint64_t size, std::uint64_t limit) {
+  return std::max(size, std::min(size * 8, limit));
+}
+
 /// The head of the record at `offset`, reading more until it is all there.
 Result<RecordStart> read_start(AppendLog& log, std::uint64_t offset, std::uint64_t limit) {
-  for (std::uint64_t size = kHeadBytes;; size *= 8) {
+  for (std::uint64_t size = kHeadBytes;; size = longer(size, limit)) {
     auto bytes = log.read_at(offset, size);
     if (!bytes) return bytes.error();
     auto head = decode_head(storage::leading_members(*bytes));
     if (!head) return head.error().with_offset(offset);
     if (*head) return RecordStart(std::move(*bytes), std::move(**head));
-    if (bytes->size() < size || size > limit) {
+    if (bytes->size() < size || size >= limit) {
       return Error(Errc::corrupt, "there is no record where one is expected").with_offset(offset);
     }
   }
@@ -44,11 +49,11 @@ Result<RecordStart> read_start(AppendLog& log, std::uint64_t offset, std::uint64
 
 /// The whole line at `offset`, without its newline.
 Result<std::string> read_line(AppendLog& log, std::uint64_t offset, std::uint64_t limit) {
-  for (std::uint64_t size = kHeadBytes * 8;; size *= 8) {
+  for (std::uint64_t size = kHeadBytes * 8;; size = longer(size, limit)) {
     auto bytes = log.read_at(offset, size);
     if (!bytes) return bytes.error();
     const std::size_t end = bytes->find('\n');
-    if (end == std::string::npos && bytes->size() == size && size <= limit) continue;
+    if (end == std::string::npos && bytes->size() == size && size < limit) continue;
     bytes->resize(std::min(end, bytes->size()));
     return bytes;
   }

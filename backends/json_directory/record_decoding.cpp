@@ -2,6 +2,8 @@
 #include "last_messages.hpp"
 #include "records.hpp"
 
+#include <sessile/json.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -126,6 +128,7 @@ class Replay {
   /// `omitted`: of its messages, which `text`, the record's line but for them, lacks.
   Result<void> apply(const storage::LogRecord& record, std::string_view text, std::uint64_t omitted) {
     omitted_ += omitted;
+    longest_ = std::max(longest_, text.size());
     auto parsed = detail::parse_at_level(text, Origin::stored, record_limits_, kRecordLevel);
     // Its offset is into the record.
     if (!parsed) {
@@ -164,6 +167,10 @@ class Replay {
     }
     if (session->messages.size() + omitted_ != state_.summary.message_count) {
       return corrupt("the session has not as many messages as its summary says");
+    }
+    // A message is in one record.
+    if (longest_ > limits_.message_bytes) {
+      if (auto measured = measure(*session, limits_); !measured) return measured.error();
     }
     session->stored_bytes = state_.summary.stored_bytes;
     if (omitted_ != 0) session->completeness = Completeness::partial;
@@ -245,6 +252,7 @@ class Replay {
   const Limits record_limits_;
   json::object document_;
   std::uint64_t omitted_ = 0;
+  std::size_t longest_ = 0;  // of the records' texts
   Replayed state_;
 };
 

@@ -3,8 +3,8 @@
 #include "salvage.hpp"
 #include "session_log.hpp"
 #include "storage/append_log.hpp"
-#include "storage/log_poison.hpp"
 #include "storage/log_replacement.hpp"
+#include "storage/poison_mark.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/replace_file.hpp"
 #include "store.hpp"
@@ -239,22 +239,10 @@ Verification::Findings Verification::look_at_entry(const std::string& name, bool
 }
 
 Async<void> Verification::check_mark(std::string name) {
-  auto look_at = [this, &name](bool repair) { return look_at_mark(name, repair); };
+  auto look_at = [this, file = name + std::string(kLogExtension)](bool repair) {
+    return storage::find_mark_of_none(*place_.sessions, file, repair);
+  };
   co_return co_await run_.check(place_.locks, name + ".lock", look_at);
-}
-
-Verification::Findings Verification::look_at_mark(const std::string& name, bool repair) {
-  const std::string file = name + std::string(kLogExtension);
-  const std::string mark = storage::poison_mark_of(file);
-  // A log that is there was told of with its mark.
-  if (place_.sessions->info(file) || !place_.sessions->info(mark)) return {};
-  Finding finding(FindingKind::leftover, path_of(*place_.sessions, mark));
-  finding.detail = "a mark of a log that is gone";
-  if (repair) {
-    CommitGate gate;
-    conclude(finding, storage::remove_file(*place_.sessions, mark, Durability::process, gate));
-  }
-  return {std::move(finding)};
 }
 
 /// What is known so far, and what was repaired, is not given up for a directory that cannot be read.
@@ -317,10 +305,18 @@ Verification::Findings Verification::look_for_session(Directory& entries, const 
   finding.detail =
       gone ? "the session of this entry is gone" : "the session of this entry is another agent's";
   if (repair) {
-    CommitGate gate;
-    conclude(finding, storage::remove_file(entries, name, Durability::process, gate));
+    conclude(finding, take_out(entries, name, finding));
   }
   return {std::move(finding)};
+}
+
+/// An entry is an empty file: one that holds something is somebody's.
+Result<void> Verification::take_out(Directory& entries, const std::string& name, Finding& finding) {
+  const auto entry = entries.info(name);
+  if (!entry) return storage::system_error(entry.error(), "cannot look at the entry", entries, name);
+  if (entry->size != 0) return storage::Quarantine(*place_.root).move(entries, name, finding);
+  CommitGate gate;
+  return storage::remove_file(entries, name, Durability::process, gate);
 }
 
 Async<VerifyReport> JsonDirectoryStore::do_verify(VerifyOptions options) {

@@ -36,12 +36,12 @@ class Verification {
   // These block. With `repair` they are called under the session's lock.
   Findings look_at_log(const std::string& name, bool repair);
   Findings look_at_entry(const std::string& name, bool repair);
-  Findings look_at_mark(const std::string& name, bool repair);
   Findings look_for_session(storage::Directory& entries, const std::string& name, bool repair);
   Result<void> note_or_end(const Error& error);
   Findings not_read(const Error& error, const std::string& name);
   Result<void> salvage(const std::string& log, Finding& finding);
   Result<void> cut(const std::string& log, Finding& finding);
+  Result<void> take_out(storage::Directory& entries, const std::string& name, Finding& finding);
   Result<void> settle(const std::string& log);
 
   const Place& place_;

@@ -45,7 +45,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// server that comes back is not trampled. Errors: unavailable, unsupported, cancelled.
   Async<Lease> acquire(std::chrono::steady_clock::time_point deadline);
 
-  /// How many connections turned out to have been ended by the server, or by what is in between.
+  /// How many connections turned out to have been ended by the server, or by what is in between, or were
+  /// given up before the server had answered.
   std::uint64_t breaks() noexcept;
 
   /// Closes the idle connections, and those in use when they come back.

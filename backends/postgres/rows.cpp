@@ -64,6 +64,8 @@ Result<std::vector<Message>> messages_at(const Reply& reply, int row, std::uint6
   std::vector<Message> messages;
   messages.reserve(bodies->size());
   for (const std::string_view body : *bodies) {
+    if (body.size() > limits.message_bytes)
+      return Error(Errc::too_large, "a stored message exceeds the limit of a message");
     auto message = decode_message(body, Origin::stored, limits);
     if (!message) return message.error();
     messages.push_back(std::move(*message));

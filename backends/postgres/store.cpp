@@ -63,10 +63,7 @@ std::optional<Unflushed::Noted> Unflushed::noted() const noexcept {
 
 bool Unflushed::flushed(const Noted& noted, std::uint64_t breaks) noexcept {
   const std::lock_guard lock(mutex_);
-  if (synced_ < noted.writes) {
-    synced_ = noted.writes;
-    noted_.breaks = breaks;
-  }
+  synced_ = std::max(synced_, noted.writes);
   return breaks == noted.breaks;
 }
 

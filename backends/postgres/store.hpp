@@ -27,7 +27,10 @@ class Unflushed {
   class Noted {
    public:
     std::uint64_t writes = 0;
-    std::uint64_t breaks = 0;  // when the first of them was noted that was not synced
+    // When the first was noted after all had been synced. Those noted during a flush keep it, for what broke
+    // during the flush may have lost them: a later flush may be indeterminate once more though nothing was
+    // lost.
+    std::uint64_t breaks = 0;
   };
   /// What there is to be flushed; empty: nothing.
   std::optional<Noted> noted() const noexcept;
@@ -71,6 +74,7 @@ class PostgresStore final : public SessionStore {
   Async<void> commit_there(Command command, Terms terms);
   /// For a write that finds what it would make: what is there was perhaps written with less durability than
   /// this one promises, and by another store. Writes the session's row as it is: a commit that is waited for.
+  /// Where less than power is promised it writes nothing, and leaves what is there to the next flush.
   Async<void> settle_there(SessionId id, Terms terms);
 
   /// A session as it was found, and the transaction that holds it, where one does.

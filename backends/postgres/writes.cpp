@@ -212,6 +212,7 @@ std::vector<Parameter> key_parameters(const SessionId& id, const std::string& ke
 }  // namespace
 
 Async<Written> PostgresStore::append_nothing_there(SessionId id, AppendOptions options, std::string print) {
+  const Terms terms(*options.durability(), options.timeout());
   const std::string& key = options.idempotency_key();
   Commands commands;
   commands.push_back(of_id(database_->statements.probe, id));
@@ -224,8 +225,10 @@ Async<Written> PostgresStore::append_nothing_there(SessionId id, AppendOptions o
   if (!known) co_return known.error();
   auto refused = refused_append(probe, *known, options, print, session_limit());
   if (!refused) co_return refused.error();
-  if (*refused) co_return **refused;
-  co_return probe->written;
+  const Written there = *refused ? **refused : probe->written;
+  auto settled = co_await settle_there(id, terms);
+  if (!settled) co_return settled.error();
+  co_return there;
 }
 
 Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> messages,
@@ -282,7 +285,6 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
     auto refused = refused_append(probe, known, options, print, session_limit());
     if (!refused) co_return refused.error();
     if (!*refused) continue;
-    note(terms.durability);
     auto settled = co_await settle_there(id, terms);
     if (!settled) co_return settled.error();
     co_return **refused;
@@ -291,6 +293,7 @@ Async<Written> PostgresStore::append_there(SessionId id, std::vector<Message> me
 }
 
 Async<void> PostgresStore::settle_there(SessionId id, Terms terms) {
+  note(terms.durability);
   if (terms.durability != Durability::power) co_return success();
   co_return co_await commit_there(of_id(database_->statements.touch, id), terms);
 }

@@ -77,13 +77,14 @@ class SessionStore : public std::enable_shared_from_this<SessionStore> {
   /// too_large, locked, corrupt, indeterminate, and what `mutation` returned.
   Async<SessionPtr> update(SessionId id, Mutation mutation, UpdateOptions options = UpdateOptions());
 
-  /// Adds messages to the end, all or none. Empty `messages`: checks, writes nothing. Errors: as update.
+  /// Adds messages to the end, all or none. Empty `messages`: checks, adds nothing. Errors: as update.
   Async<Written> append(SessionId id, std::vector<Message> messages, AppendOptions options = AppendOptions());
   Async<Written> append(SessionId id, Message message, AppendOptions options = AppendOptions());
 
-  /// When it succeeds, everything acknowledged so far is as durable as the backend can make it. Errors:
-  /// indeterminate: what was written with a weaker durability may be lost with the power until it is written
-  /// anew; locked, corrupt, where a session has to be looked at.
+  /// When it succeeds, everything that this store acknowledged so far is as durable as the backend can make
+  /// it. Errors: indeterminate: what was written with a weaker durability may be lost with the power until it
+  /// is written anew (a backend that cannot tell which, as PostgreSQL's, answers so once for all of it);
+  /// locked, corrupt, where a session has to be looked at.
   Async<void> flush();
 
   /// Reads everything that is stored and reports what is not as it should be; with VerifyOptions::repair puts

@@ -22,7 +22,7 @@ enum class FindingKind {
   stale_summary,  ///< a summary that is not its session's: damage
   torn,           ///< the remains of a write that was interrupted, and never acknowledged
   leftover,       ///< a temporary file whose writer died
-  unsynced,       ///< the sync of a log failed; its next write puts it in a new file
+  unsynced,       ///< the sync of a file failed; the next write makes a new one
   stale_entry,    ///< an entry of a session that is gone or another agent's; readers overlook it
   newer_format,   ///< written by a newer version: not judged
   too_large,      ///< over the limits that this was opened with: not judged

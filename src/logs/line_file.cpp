@@ -1,6 +1,6 @@
 #include "logs/line_file.hpp"
 
-#include "storage/log_poison.hpp"
+#include "storage/poison_mark.hpp"
 #include "storage/replace_file.hpp"
 
 #include <sessile/error.hpp>

@@ -28,9 +28,9 @@ class LineToAppend {
 ///
 /// With Durability::power the file is synced, and the directory, whose entry may be somebody's who did not
 /// sync it. A sync that failed is not tried again: the content is written to a new file that replaces this
-/// one, and where that fails too, by the next append (storage/log_poison.hpp). Precondition: the caller holds
-/// the writers' lock. The commit point is the first byte, or the making of the file: `gate` is asked right
-/// before it.
+/// one, and where that fails too, by the next append (storage/poison_mark.hpp). Precondition: the caller
+/// holds the writers' lock. The commit point is the first byte, or the making of the file: `gate` is asked
+/// right before it.
 ///
 /// Errors: cancelled, unavailable, too_large, io: no line was added. indeterminate: it may be there, or may
 /// be lost with the power.

@@ -1,6 +1,6 @@
 #include "storage/append_log.hpp"
 
-#include "storage/log_poison.hpp"
+#include "storage/poison_mark.hpp"
 #include "storage/replace_file.hpp"
 
 #include <algorithm>

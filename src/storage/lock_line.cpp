@@ -95,6 +95,7 @@ SysResult<std::unique_ptr<LinePlace>> stand_in_line(int directory, const std::st
   if (!file) return file.error();
   struct stat status {};
   if (::fstat(file->get(), &status) != 0) return last_error();
+  if (const int refusal = why_not_regular(status); refusal != 0) return system_code(refusal);
   // Two may arrive in the same nanosecond.
   constexpr off_t kNeighbours = 64;
   const off_t first = offset_of(arrival);

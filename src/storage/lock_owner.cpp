@@ -10,7 +10,6 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <sstream>
@@ -40,6 +39,20 @@ std::string read_small_file(const std::string& path) {
   std::array<char, 4096> text{};
   const auto size = file ? retried([&] { return ::read(file.get(), text.data(), text.size()); }) : 0;
   return std::string(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+}
+
+/// As far as it can be read; it is made while it is read, and has no size.
+std::string read_whole(const std::string& path) {
+  constexpr std::size_t kMost = std::size_t{16} << 20;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 16384> part{};
+  while (file && text.size() < kMost) {
+    const auto size = retried([&] { return ::read(file.get(), part.data(), part.size()); });
+    if (size <= 0) break;
+    text.append(part.data(), static_cast<std::size_t>(size));
+  }
+  return text;
 }
 
 /// The offset in an entry of fdinfo, which is where a holder puts the time; the epoch when it is none.
@@ -111,7 +124,7 @@ LockOwner owner_in_list(const struct stat& status) {
   std::array<char, 64> place{};
   std::snprintf(place.data(), place.size(), "%02x:%02x:%llu", major(status.st_dev), minor(status.st_dev),
                 static_cast<unsigned long long>(status.st_ino));
-  std::ifstream list("/proc/locks");
+  std::istringstream list(read_whole("/proc/locks"));
   std::string line;
   while (std::getline(list, line)) {
     std::istringstream words(line);

@@ -1,6 +1,6 @@
 #include "storage/log_replacement.hpp"
 
-#include "storage/log_poison.hpp"
+#include "storage/poison_mark.hpp"
 
 #include <algorithm>
 #include <utility>

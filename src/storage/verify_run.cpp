@@ -1,5 +1,6 @@
 #include "storage/verify_run.hpp"
 
+#include "storage/poison_mark.hpp"
 #include "storage/replace_file.hpp"
 
 #include <algorithm>
@@ -42,6 +43,19 @@ Findings find_leftovers(Directory& directory, const std::string& name, bool repa
     findings.push_back(std::move(finding));
   }
   return findings;
+}
+
+Findings find_mark_of_none(Directory& directory, const std::string& file, bool repair) {
+  const std::string mark = poison_mark_of(file);
+  // A file that is there is told of with its mark.
+  if (directory.info(file) || !directory.info(mark)) return {};
+  Finding finding(FindingKind::leftover, (directory.path() / mark).string());
+  finding.detail = "a mark of a file that is gone";
+  if (repair) {
+    CommitGate gate;
+    conclude(finding, remove_file(directory, mark, Durability::process, gate));
+  }
+  return {std::move(finding)};
 }
 
 }  // namespace sessile::storage

@@ -17,6 +17,9 @@ using Findings = std::vector<Finding>;
 /// The temporary files of dead writers of `name`, removed with `repair`.
 /// Precondition: the caller holds the lock of `name`, so that no live writer has one. Blocks.
 Findings find_leftovers(Directory& directory, const std::string& name, bool repair);
+/// The mark of a failed sync of `file` when that is gone, removed with `repair`. Precondition and blocking as
+/// above.
+Findings find_mark_of_none(Directory& directory, const std::string& file, bool repair);
 
 /// One check of a place. Findings are noted on the caller's executor, files are read on the pool. Not
 /// thread-safe.

@@ -138,6 +138,34 @@ TEST_CASE("33 size limits of a message and a session are the same on every backe
   backends.check_sound();
 }
 
+TEST_CASE("33 what is stored and beyond the limits that a store was opened with is not read") {
+  const TemporaryDirectory place;
+  std::vector<std::string> urls{"file:" + (place.path() / "file").string(),
+                                "jsondir:" + (place.path() / "jsondir").string()};
+  if (const char* url = std::getenv("SESSILE_LIMITS_URL"); url != nullptr) urls.push_back(url);
+  Session session("read-limits");
+  for (const std::size_t size : {100U, 5000U, 100U})
+    session.add_message("user", json::value(std::string(size, 'x')));
+  const std::uint64_t bytes = measure(session, Limits()).value();
+  const std::uint64_t longest = measure(session.messages[1], Limits()).value();
+  for (const std::string& url : urls) {
+    CAPTURE(url);
+    blocking::save(*open_store(url).value(), session).value();
+    const auto answer = [&](std::uint64_t message_bytes, std::uint64_t session_bytes) {
+      Limits limits;
+      limits.message_bytes = message_bytes;
+      limits.session_bytes = session_bytes;
+      const auto store = open_store(url, OpenOptions().limits(limits)).value();
+      const auto loaded = blocking::load(*store, session.id);
+      return loaded ? std::string("ok") : std::string(name(loaded.error().code()));
+    };
+    CHECK(answer(longest, bytes) == "ok");
+    CHECK(answer(longest - 1, bytes) == "too_large");
+    CHECK(answer(longest, bytes - 1) == "too_large");
+    blocking::remove(*open_store(url).value(), session.id).value();
+  }
+}
+
 TEST_CASE("33 numbers that cannot be kept exactly, and text that is no UTF-8, are refused alike") {
   Backends backends{Limits()};
   const auto with = [](const std::string& id, json::value value) {

@@ -50,7 +50,10 @@ TEST_CASE("P8 what is planted at a session's file is neither followed, opened fo
                      check_refused(blocking::append(*place.store, SessionId("s"), {Message("user", "x")}));
                      check_refused(blocking::save(*place.store, Place::session("s", 1)));
                      check_refused(blocking::remove(*place.store, SessionId("s")));
-                     CHECK(blocking::list(*place.store).value().items.size() == 1);
+                     const auto listed = blocking::list(*place.store).value();
+                     CHECK(listed.items.size() == 1);
+                     REQUIRE(listed.unreadable.size() == 1);
+                     CHECK(listed.unreadable[0].key() == "s");
                      CHECK(Place::count(place.repair(), FindingKind::wrong_type) == 1);
                      plot.check_stays();
                    });

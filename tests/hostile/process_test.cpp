@@ -1,5 +1,6 @@
 // What takes a process of its own: another user, and how much memory hostile files cost. The process that
 // starts them has no store open.
+#include "backends/json_directory/records.hpp"
 #include "hostile/planted.hpp"
 #include "storage/log_record.hpp"
 #include "support/forked.hpp"
@@ -344,6 +345,35 @@ TEST_CASE("33 a line without an end costs no more memory than the limits allow, 
   MESSAGE("a line of ", size / kMebi, " MiB took ", peak / kMebi, " MiB");
   // A log may be four times the session's limit and a mebibyte, a document twice: each is read once at a
   // time. Less than the line itself, so that one that is read as a whole is noticed.
+  CHECK(peak < 4 * 4 * kMebi + 32 * kMebi + kRoom);
+}
+
+TEST_CASE(
+    "33 a record that is said to be where a log has a hole costs no more memory than the limits allow") {
+  const TemporaryDirectory directory;
+  const auto sessions = directory.path() / "sessions";
+  std::filesystem::create_directories(sessions);
+  json_directory::RecordHead head;
+  head.type = json_directory::RecordType::append;
+  head.base = 4096;
+  head.summary.revision = 2;
+  head.summary.message_count = 2;
+  head.summary.stored_bytes = 100;
+  const std::string record =
+      storage::frame_record(2, json_directory::encode_append(head, {Message("user", json::value("x"))}));
+  constexpr std::uint64_t kHole = 256 * kMebi;  // of no block
+  std::ofstream(sessions / "s.jsonl").close();
+  std::filesystem::resize_file(sessions / "s.jsonl", kHole);
+  std::ofstream(sessions / "s.jsonl", std::ios::binary | std::ios::app) << record;
+  const std::uint64_t peak = peak_memory([&] {
+    Limits limits;
+    limits.session_bytes = 4 * kMebi;
+    const auto store =
+        open_store("jsondir:" + directory.path().string(), OpenOptions().limits(limits)).value();
+    if (blocking::list(*store).value().unreadable.size() != 1) return 1;
+    if (blocking::load(*store, SessionId("s"))) return 2;
+    return blocking::save(*store, Session("s")) ? 3 : 0;
+  });
   CHECK(peak < 4 * 4 * kMebi + 32 * kMebi + kRoom);
 }
 

@@ -378,35 +378,6 @@ TEST_CASE("A store outlives its connections, and its server's restart") {
   later.get();
 }
 
-TEST_CASE("A flush does not vouch for what a server that crashed since may have lost") {
-  const Database database;
-  const auto store = database.open("durability=process");
-  blocking::save(*store, simple("s")).value();
-  blocking::flush(*store).value();
-  blocking::append(*store, "s", one_message("x")).value();
-  database.server.kill_all();
-  database.server.start();
-  CHECK(failed(blocking::flush(*store)).code() == Errc::indeterminate);
-  blocking::flush(*store).value();
-  blocking::append(*store, "s", one_message("y")).value();
-  blocking::flush(*store).value();
-}
-
-TEST_CASE("An update that changes nothing is as durable as it says, whoever wrote what is there") {
-  const Database database;
-  blocking::save(*database.open("durability=process"), simple("s")).value();
-  const auto store = database.open();
-  // Which transaction wrote the row.
-  const auto written = [&] { return database.query("SELECT xmin FROM sessile.sessions"); };
-  const std::string before = written();
-  const auto nothing = [](Session&) {};
-  blocking::update(*store, "s", nothing, UpdateOptions().durability(Durability::process)).value();
-  CHECK(written() == before);
-  const SessionPtr same = blocking::update(*store, "s", nothing).value();
-  CHECK(written() != before);
-  CHECK(blocking::load(*store, "s").value()->revision == same->revision);
-}
-
 TEST_CASE("A timeout that the server's settings cannot hold is its longest") {
   const Database database;
   const auto store = database.open("lock_timeout=40000m");

@@ -1,6 +1,7 @@
 // What an operation says when the server fails it: typed, discreet, and true. Faults are put in by triggers,
 // so that they come at an exact point of an exact transaction.
 #include "postgres/fixture.hpp"
+#include "postgres/others.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -24,60 +25,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr const char* kEndBackend = "PERFORM pg_terminate_backend(pg_backend_pid());";
-
-/// Another user of the database, who holds what it locks.
-class Other {
- public:
-  explicit Other(const Database& database) : connection_(PQconnectdb(database.url().c_str()), PQfinish) {
-    REQUIRE(PQstatus(connection_.get()) == CONNECTION_OK);
-  }
-  void run(const std::string& sql) {
-    PGresult* const result = PQexec(connection_.get(), sql.c_str());
-    const ExecStatusType status = PQresultStatus(result);
-    PQclear(result);
-    REQUIRE((status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK));
-  }
-
- private:
-  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
-};
-
-/// Waits until a statement of a store waits for `event` (of pg_stat_activity).
-void wait_until_waiting(const Database& database, const std::string& event) {
-  const std::string count =
-      "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile' AND wait_event = '" + event +
-      "' AND datname = '" + database.name + "'";
-  for (int i = 0; i < 200 && database.query(count) == "0"; ++i)
-    std::this_thread::sleep_for(50ms);
-  REQUIRE(database.query(count) == "1");
-}
-
-/// An operation of its own thread that can be cancelled.
-class Cancellable {
- public:
-  explicit Cancellable(Async<Written> operation) {
-    asio::co_spawn(
-        context_, std::move(operation),
-        asio::bind_cancellation_slot(signal_.slot(), [this](std::exception_ptr, Result<Written> result) {
-          outcome_.emplace(std::move(result));
-        }));
-    running_ = std::async(std::launch::async, [this] { context_.run(); });
-  }
-  void cancel() {
-    asio::post(context_, [this] { signal_.emit(asio::cancellation_type::terminal); });
-  }
-  Result<Written> outcome() {
-    running_.get();
-    REQUIRE(outcome_);
-    return std::move(*outcome_);
-  }
-
- private:
-  asio::io_context context_{1};
-  asio::cancellation_signal signal_;
-  std::optional<Result<Written>> outcome_;
-  std::future<void> running_;  // first to go: it uses the others
-};
 
 /// What happens when a ROLLBACK is about to be sent.
 std::function<void()> before_rollback;
@@ -330,68 +277,4 @@ TEST_CASE("A write that was cancelled while the server undid it is not sent agai
   before_rollback = nullptr;
   CHECK(failed(outcome).code() == Errc::cancelled);
   CHECK(messages_of(*store, "s") == 1);
-}
-
-TEST_CASE("A flush is over when what came before it is on the disk, whoever else flushes") {
-  const Database database;
-  const auto store = database.open("durability=process&lock_timeout=2s");
-  blocking::save(*store, simple("s")).value();
-  const auto synced = [&] { return database.query("SELECT synced FROM sessile.store"); };
-  const std::string before = synced();
-  Other other(database);
-  other.run("BEGIN; SELECT * FROM sessile.store FOR UPDATE");
-  auto first = std::async(std::launch::async, [&] { return blocking::flush(*store); });
-  wait_until_waiting(database, "transactionid");
-  CHECK(failed(blocking::flush(*store)).code() == Errc::locked);
-  CHECK(failed(first.get()).code() == Errc::locked);
-  other.run("COMMIT");
-  CHECK(synced() == before);
-  blocking::flush(*store).value();
-  const std::string after = synced();
-  CHECK(after != before);
-  // Nothing to wait for.
-  blocking::flush(*store).value();
-  CHECK(synced() == after);
-}
-
-TEST_CASE("A flush takes along what a replayed append acknowledged again") {
-  const Database database;
-  const auto store = database.open("durability=process"), other = database.open("durability=process");
-  blocking::save(*store, simple("s")).value();
-  const auto options = AppendOptions().idempotency_key("k");
-  blocking::append(*store, "s", one_message("x"), options).value();
-  CHECK(blocking::append(*other, "s", one_message("x"), options).value().replayed);
-  const std::string before = database.query("SELECT synced FROM sessile.store");
-  blocking::flush(*other).value();
-  CHECK(database.query("SELECT synced FROM sessile.store") != before);
-}
-
-TEST_CASE("Each durability is a synchronous_commit, whatever the server's default is") {
-  const Database database;
-  const auto store = database.open();
-  blocking::save(*store, simple("s")).value();
-  database.query("CREATE TABLE seen(setting text)");
-  database.on("BEFORE UPDATE", "sessions",
-              "INSERT INTO seen VALUES (current_setting('synchronous_commit'));");
-  const auto seen = [&](const char* configured, Durability durability) {
-    database.query(std::string("TRUNCATE seen; ALTER DATABASE ") + database.name +
-                   " SET synchronous_commit = " + configured);
-    const auto fresh = database.open();
-    blocking::append(*fresh, "s", one_message("x"), AppendOptions().durability(durability)).value();
-    return database.query("SELECT setting FROM seen");
-  };
-  CHECK(seen("on", Durability::power) == "on");
-  CHECK(seen("off", Durability::power) == "on");
-  CHECK(seen("remote_apply", Durability::power) == "remote_apply");
-  CHECK(seen("local", Durability::power) == "local");
-  CHECK(seen("on", Durability::process) == "off");
-  CHECK(seen("remote_apply", Durability::none) == "off");
-  // A flush takes what was not waited for to the disk: a commit that is waited for.
-  database.query("ALTER DATABASE " + database.name + " RESET synchronous_commit");
-  const auto quick = database.open("durability=process");
-  blocking::append(*quick, "s", one_message("x")).value();
-  const std::string before = database.query("SELECT synced FROM sessile.store");
-  blocking::flush(*quick).value();
-  CHECK(database.query("SELECT synced FROM sessile.store") != before);
-  CHECK(database.query("SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn() < 10000") == "t");
 }

@@ -2,8 +2,8 @@
 #include "support/temporary_directory.hpp"
 
 #include "storage/append_log.hpp"
-#include "storage/log_poison.hpp"
 #include "storage/log_replacement.hpp"
+#include "storage/poison_mark.hpp"
 
 #include <doctest/doctest.h>
 

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -23,8 +24,8 @@ class Fixture {
   Fixture() {
     std::ofstream(place.path() / "a.json") << "text";
     std::ofstream(place.path() / "b.json") << "text";
-    unsynced.wrote("a.json", Durability::process);
-    unsynced.wrote("b.json", Durability::process);
+    unsynced.wrote(*directory, "a.json", Durability::process);
+    unsynced.wrote(*directory, "b.json", Durability::process);
   }
   /// Calls `job` in the middle of the first sync of a.json.
   template <class Job>
@@ -60,7 +61,7 @@ TEST_CASE("A sync beside another one syncs what that has not yet") {
 TEST_CASE("What is written during a sync is not taken for synced") {
   Fixture f;
   f.during_the_first_sync([&f] {
-    f.unsynced.wrote("a.json", Durability::process);
+    f.unsynced.wrote(*f.directory, "a.json", Durability::process);
     return boost::system::error_code();
   });
   CHECK(f.unsynced.sync(*f.directory));
@@ -84,6 +85,38 @@ TEST_CASE("6 a directory whose sync failed is synced by the next flush") {
   CHECK(f.unsynced.sync(*f.directory, "a.json"));
 }
 
+TEST_CASE("6 what one store could not sync no other one takes for synced, until it is written anew") {
+  Fixture f;
+  bool fails = true;
+  f.faults->before = [&fails](const std::string& call, const std::string& name) {
+    return call == "sync" && name == "a.json" && fails ? os_error(errc::io_error)
+                                                       : boost::system::error_code();
+  };
+  CHECK(f.unsynced.sync(*f.directory).error().code() == Errc::indeterminate);
+  fails = false;
+  Unsynced other;
+  CHECK(other.sync(*f.directory, "a.json").error().code() == Errc::indeterminate);
+  CHECK(other.sync(*f.directory, "b.json"));
+  other.found("a.json");
+  CHECK(other.sync(*f.directory).error().code() == Errc::indeterminate);
+  // Another process has nothing but this.
+  CHECK(std::filesystem::exists(f.place.path() / "a.json.poisoned"));
+
+  other.wrote(*f.directory, "a.json", Durability::process);
+  CHECK_FALSE(std::filesystem::exists(f.place.path() / "a.json.poisoned"));
+  CHECK(f.unsynced.sync(*f.directory));
+  CHECK(other.sync(*f.directory));
+  CHECK(other.sync(*f.directory, "a.json"));
+}
+
+TEST_CASE("6 a mark that another process made is believed") {
+  Fixture f;
+  std::ofstream(f.place.path() / "a.json.poisoned") << "";
+  CHECK(f.unsynced.sync(*f.directory).error().code() == Errc::indeterminate);
+  f.unsynced.removed(*f.directory, "a.json", Durability::power);
+  CHECK(f.unsynced.sync(*f.directory));
+}
+
 TEST_CASE("More files than are remembered are all synced, those that nobody wrote here as well") {
   Fixture f;
   f.faults->before = [&f](const std::string& call, const std::string&) {
@@ -91,7 +124,7 @@ TEST_CASE("More files than are remembered are all synced, those that nobody wrot
     return boost::system::error_code();
   };
   for (int i = 0; i < 20'000; ++i)
-    f.unsynced.wrote("gone-" + std::to_string(i) + ".json", Durability::process);
+    f.unsynced.wrote(*f.directory, "gone-" + std::to_string(i) + ".json", Durability::process);
   std::ofstream(f.place.path() / "c.json") << "text";
   std::ofstream(f.place.path() / "no session") << "text";
   CHECK(f.unsynced.sync(*f.directory));

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +52,10 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 json::value parsed(const std::string& text) {
   return parse_json(text, Origin::caller).value();
+}
+
+std::string text_at(const json::value& value, const char* key) {
+  return std::string(value.at(key).as_string());
 }
 
 std::string message_line(const std::string& content) {
@@ -106,6 +111,15 @@ class Place {
   std::string scheme_;
   const testing::SoundStores stores_;
 };
+
+// What a terminal acts on instead of showing it: ESC, DEL, a C1 control, what turns the direction of writing.
+bool acts_on_terminal(const std::string& text) {
+  const std::vector<std::string> sequences = {"\x1b",         "\x7f",         "\xc2\x9b",
+                                              "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8f"};
+  return std::any_of(sequences.begin(), sequences.end(), [&text](const std::string& sequence) {
+    return text.find(sequence) != std::string::npos;
+  });
+}
 
 constexpr const char* kDemo =
     R"({"session_id":"demo","agent_id":"a","title":"Hello","messages":[{"role":"user","content":"Hi"}]})";
@@ -275,15 +289,71 @@ TEST_CASE("Control characters of a session reach no terminal") {
   const Place place;
   if (place.is_missing()) return;
   const std::string nasty =
-      R"({"session_id":"n\u001b[2J","title":"a\u001b]0;x\u0007b\u009b\u202e","messages":[{"role":"u\u001b","content":"c\u001b[31m\nd"}]})";
+      R"({"session_id":"n\u001b[2J","title":"a\u001b]0;x\u0007b\u007f\u009b\u202e\u2066\u200f","messages":[{"role":"u\u001b","content":"c\u001b[31m\nd"}]})";
   CHECK(place.on_store("save", nasty).code == 0);
   for (const std::string command : {"ls", "show $'n\\x1b[2J'"}) {
     const Ran ran = place.on_store(command);
     CHECK(ran.code == 0);
-    CHECK(ran.out.find('\x1b') == std::string::npos);
-    CHECK(ran.out.find("\xc2\x9b") == std::string::npos);
-    CHECK(ran.out.find("\xe2\x80\xae") == std::string::npos);
+    CHECK_FALSE(acts_on_terminal(ran.out));
     CHECK(ran.out.find("\\x1b") != std::string::npos);
+  }
+  // Nor inside JSON, where they are escaped: a program reads the very text.
+  const std::string title = text_at(parsed(nasty), "title");
+  for (const std::string command : {"--json ls", "--json show $'n\\x1b[2J'", "export"}) {
+    CAPTURE(command);
+    const Ran ran = place.on_store(command);
+    CHECK(ran.code == 0);
+    CHECK_FALSE(acts_on_terminal(ran.out));
+    CHECK(text_at(parsed(ran.out), "title") == title);
+  }
+  const std::string file = (place.path() / "all.jsonl").string();
+  CHECK(place.on_store("export --output '" + file + "'").code == 0);
+  const Ran again = place.on_store("--json import '" + file + "'");
+  CHECK_FALSE(acts_on_terminal(again.out));
+  CHECK(parsed(lines_of(again.out).back()).at("total").at("unchanged") == 1);
+}
+
+TEST_CASE("Control characters of an error, a log or a file's name reach no terminal in JSON") {
+  const Place place;
+  fs::create_directory(place.path() / "found");
+  const std::string name = "\x7f\xc2\x9b\xe2\x80\xae.jsonl";
+  std::ofstream(place.path() / "found" / name) << "no transcript\n";
+  const Ran found = place.run("--store memory: --json import '" + (place.path() / "found").string() + "'");
+  CHECK(found.code == 0);
+  CHECK_FALSE(acts_on_terminal(found.out));
+  CHECK(text_at(parsed(lines_of(found.out).front()), "source").ends_with('/' + name));
+  const std::string log = (place.path() / "log.jsonl").string();
+  std::ofstream(log) << message_line(name);
+  const Ran shown = place.run("--json log show '" + log + "'");
+  CHECK(shown.code == 0);
+  CHECK_FALSE(acts_on_terminal(shown.out));
+  CHECK(text_at(parsed(lines_of(shown.out).back()), "content") == name);
+  std::ofstream(log, std::ios::trunc) << message_line("x") << "damaged\n";
+  fs::rename(log, place.path() / name);
+  const Ran checked =
+      place.run("--json verify --log $'" + place.path().string() + "/\\x7f\\xc2\\x9b\\xe2\\x80\\xae.jsonl'");
+  CHECK(checked.code == 6);
+  CHECK_FALSE(acts_on_terminal(checked.out));
+  CHECK(text_at(parsed(lines_of(checked.out).front()), "path").ends_with('/' + name));
+  const Ran missing = place.run("--store memory: --json show $'a\\x7f\\xc2\\x9b\\xe2\\x80\\xae'");
+  CHECK(missing.code == 3);
+  CHECK_FALSE(acts_on_terminal(missing.err));
+  CHECK(text_at(parsed(missing.err).at("error"), "key") == "a\x7f\xc2\x9b\xe2\x80\xae");
+}
+
+TEST_CASE("An export is written for its owner alone, whatever the umask") {
+  const Place place;
+  if (place.is_missing()) return;
+  CHECK(place.on_store("save", kDemo).code == 0);
+  for (const mode_t mask : {mode_t{0}, mode_t{0277}}) {
+    CAPTURE(mask);
+    const fs::path file = place.path() / ("export-" + std::to_string(mask) + ".jsonl");
+    const mode_t before = ::umask(mask);
+    const Ran ran = place.on_store("export --output '" + file.string() + "'");
+    ::umask(before);
+    CHECK(ran.code == 0);
+    CHECK((fs::status(file).permissions() & fs::perms::mask) ==
+          (fs::perms::owner_read | fs::perms::owner_write));
   }
 }
 

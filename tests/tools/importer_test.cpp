@@ -297,9 +297,49 @@ TEST_CASE("A walk finds transcripts below a folder, and follows no symbolic link
   std::vector<Unvisited> unvisited;
   const auto files = transcript_files(folder.path(), unvisited).value();
   REQUIRE(files.size() == 2);
-  CHECK(files[0].filename() == "x.jsonl");
-  CHECK(files[1].filename() == "y.json");
+  CHECK(files[0].path().filename() == "x.jsonl");
+  CHECK(files[1].path().filename() == "y.json");
   CHECK(unvisited.size() == 2);
+}
+
+TEST_CASE("A directory that became a symbolic link after the walk leads to no file elsewhere") {
+  namespace fs = std::filesystem;
+  const std::string elsewhere = R"({"type":"user","sessionId":"e","message":{"role":"user","content":"no"}})";
+  // The directory that was named itself, one on the way, and the one that holds the file.
+  for (const std::string swapped : {"root", "root/a", "root/a/b"}) {
+    CAPTURE(swapped);
+    const Folder folder;
+    fs::create_directories(folder.path() / "root/a/b");
+    folder.write("root/a/b/x.jsonl", kLine);
+    fs::create_directories(folder.path() / "outside/root/a/b");
+    folder.write("outside/root/a/b/x.jsonl", elsewhere);
+    std::vector<Unvisited> unvisited;
+    const auto files = transcript_files(folder.path() / "root", unvisited).value();
+    REQUIRE(files.size() == 1);
+    CHECK(Imported(files[0]).only().id.str() == "s");
+    fs::rename(folder.path() / swapped, folder.path() / "moved");
+    fs::create_directory_symlink(folder.path() / "outside" / swapped, folder.path() / swapped);
+    const Imported file(files[0]);
+    if (swapped == "root") {  // is held open, and may be moved
+      CHECK(file.only().id.str() == "s");
+      continue;
+    }
+    CHECK(file.sessions.empty());
+    CHECK(file.error.code() == Errc::io);
+    CHECK(file.error.path() == files[0].path().string());
+  }
+}
+
+TEST_CASE("The directory that is named may be reached through a symbolic link") {
+  const Folder folder;
+  std::filesystem::create_directories(folder.path() / "real/a");
+  folder.write("real/a/x.jsonl", kLine);
+  std::filesystem::create_directory_symlink(folder.path() / "real", folder.path() / "way");
+  std::vector<Unvisited> unvisited;
+  const auto files = transcript_files(folder.path() / "way", unvisited).value();
+  REQUIRE(files.size() == 1);
+  CHECK(Imported(files[0]).only().id.str() == "s");
+  CHECK(unvisited.empty());
 }
 
 TEST_CASE("A FIFO among the transcripts holds nobody up") {

@@ -49,6 +49,9 @@ inline std::string read_file(const std::filesystem::path& file) {
 class Imported {
  public:
   explicit Imported(const std::filesystem::path& file, Format format = Format::automatic,
+                    const ImportLimits& limits = ImportLimits())
+      : Imported(TranscriptFile(file), format, limits) {}
+  explicit Imported(const TranscriptFile& file, Format format = Format::automatic,
                     const ImportLimits& limits = ImportLimits()) {
     Result<FileReport> read = read_transcript(
         file, format, limits, [this](Session session, Format) { sessions.push_back(std::move(session)); });

@@ -226,34 +226,35 @@ TEST_CASE("repair of a log cuts a torn record and keeps its bytes") {
   CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
 }
 
-TEST_CASE("repair puts a log whose sync failed into a new file, and removes the mark of one that is gone") {
-  Place place("jsondir");
-  place.save("s", 2);
-  place.append("s", "more");
-  const std::string mark = ".poisoned";
-  const auto file = place.file("s");
-  const auto inode = [&file] {
-    struct stat status {};
-    REQUIRE(::stat(file.c_str(), &status) == 0);
-    return status.st_ino;
-  };
-  const auto old = inode();
-  place.write(file.string() + mark, "");
-  place.write(place.file("gone").string() + mark, "");
-  // As a program that has just been started: this one remembers what it poisoned.
-  const auto found = place.verify();
-  CHECK(place.count(found, FindingKind::unsynced) == 1);
-  CHECK(place.count(found, FindingKind::leftover) == 1);
-  CHECK(found.sound());
-  const auto report = place.repair();
-  REQUIRE(report.findings.size() == 2);
-  for (const Finding& finding : report.findings)
-    CHECK_MESSAGE(finding.repaired, told(finding));
-  check_sound(*place.store);
-  CHECK(inode() != old);
-  CHECK_FALSE(std::filesystem::exists(file.string() + mark));
-  CHECK_FALSE(std::filesystem::exists(place.file("gone").string() + mark));
-  CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
+TEST_CASE("repair puts what could not be synced into a new file, and removes the mark of one that is gone") {
+  for_each_directory([](Place& place) {
+    place.save("s", 2);
+    place.append("s", "more");
+    const std::string mark = ".poisoned";
+    const auto file = place.file("s");
+    const auto inode = [&file] {
+      struct stat status {};
+      REQUIRE(::stat(file.c_str(), &status) == 0);
+      return status.st_ino;
+    };
+    const auto old = inode();
+    place.write(file.string() + mark, "");
+    place.write(place.file("gone").string() + mark, "");
+    // As a program that has just been started: this one remembers what it poisoned.
+    const auto found = place.verify();
+    CHECK(place.count(found, FindingKind::unsynced) == 1);
+    CHECK(place.count(found, FindingKind::leftover) == 1);
+    CHECK(found.sound());
+    const auto report = place.repair();
+    REQUIRE(report.findings.size() == 2);
+    for (const Finding& finding : report.findings)
+      CHECK_MESSAGE(finding.repaired, told(finding));
+    check_sound(*place.store);
+    CHECK(inode() != old);
+    CHECK_FALSE(std::filesystem::exists(file.string() + mark));
+    CHECK_FALSE(std::filesystem::exists(place.file("gone").string() + mark));
+    CHECK((*blocking::load(*place.store, SessionId("s")))->messages.size() == 3);
+  });
 }
 
 TEST_CASE(
@@ -393,6 +394,19 @@ TEST_CASE("repair makes a lost or wrong index anew from the logs") {
   CHECK_FALSE(std::filesystem::exists(place.quarantine()));
 }
 
+TEST_CASE("what holds something in the place of an entry is moved to the quarantine, not removed") {
+  Place place("jsondir");
+  place.save("s", 1, "a");
+  place.write(place.root() / "agents" / "a" / "gone", "somebody's notes");
+  const auto report = place.repair();
+  CHECK(report.sound());
+  REQUIRE(report.findings.size() == 1);
+  CHECK(report.findings[0].kind == FindingKind::stale_entry);
+  CHECK(place.read(report.findings[0].quarantine) == "somebody's notes");
+  CHECK_FALSE(std::filesystem::exists(place.root() / "agents" / "a" / "gone"));
+  check_sound(*place.store);
+}
+
 TEST_CASE("repair sweeps the temporary files of the dead, and none of a live writer's") {
   for_each_directory([](Place& place) {
     place.save("dead", 1);
@@ -483,9 +497,13 @@ TEST_CASE("a summary that is not its session's is found, and made anew") {
   text.replace(text.find("\"messages\":2"), 12, "\"messages\":7");
   place.write(place.file("s"), text);
   CHECK(place.count(place.verify(), FindingKind::stale_summary) == 1);
-  CHECK(place.repair().sound());
+  const auto report = place.repair();
+  CHECK(report.sound());
   check_sound(*place.store);
   CHECK(blocking::list(*place.store).value().items.at(0).message_count == 2);
+  // Whatever of it the session does not have.
+  REQUIRE(report.findings.size() == 1);
+  CHECK(place.read(report.findings[0].quarantine) == text);
 }
 
 TEST_CASE("a damaged sessile.json is made anew, another engine's is not") {

@@ -1,6 +1,8 @@
 // From the transcripts of other programs to sessions, losing no record.
 #pragma once
 
+#include "import/transcript_file.hpp"
+
 #include <sessile/capabilities.hpp>
 #include <sessile/results.hpp>
 #include <sessile/session.hpp>
@@ -82,6 +84,9 @@ using SessionSink = std::function<void(Session, Format)>;
 /// Errors: unsupported when the content is of no known format, or not of the one asked for; too_large; io;
 /// for a document: corrupt. Nothing has been handed over then, but for a JSONL file of ours on which reading
 /// failed.
+Result<FileReport> read_transcript(const TranscriptFile& file, Format format, const ImportLimits& limits,
+                                   const SessionSink& sink);
+/// The same for a file that is named itself.
 Result<FileReport> read_transcript(const std::filesystem::path& file, Format format,
                                    const ImportLimits& limits, const SessionSink& sink);
 
@@ -100,7 +105,7 @@ class Unvisited {
 /// The transcript files (*.jsonl, *.json) under `path`, sorted; `path` itself when it is a file, whatever its
 /// name. Symbolic links below `path` are not followed, and told in `unvisited` with what could not be
 /// entered. Errors: io when `path` itself cannot be read.
-Result<std::vector<std::filesystem::path>> transcript_files(const std::filesystem::path& path,
-                                                            std::vector<Unvisited>& unvisited);
+Result<std::vector<TranscriptFile>> transcript_files(const std::filesystem::path& path,
+                                                     std::vector<Unvisited>& unvisited);
 
 }  // namespace sessile::importing

@@ -36,14 +36,14 @@ LineReader::~LineReader() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<LineReader> LineReader::open(const std::filesystem::path& file) {
+Result<LineReader> LineReader::open(const TranscriptFile& file, const std::string& path) {
   // O_NONBLOCK: a FIFO in a transcript folder must not hold us up before fstat shows what it is.
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  if (descriptor < 0) return system_failure("cannot open the file", file.string());
-  LineReader reader(descriptor, file.string());
+  const int descriptor = file.open(O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (descriptor < 0) return system_failure("cannot open the file", path);
+  LineReader reader(descriptor, path);
   struct stat status = {};
-  if (::fstat(descriptor, &status) != 0) return system_failure("cannot examine the file", file.string());
-  if (!S_ISREG(status.st_mode)) return Error(Errc::io, "not a regular file").with_path(file.string());
+  if (::fstat(descriptor, &status) != 0) return system_failure("cannot examine the file", path);
+  if (!S_ISREG(status.st_mode)) return Error(Errc::io, "not a regular file").with_path(path);
   reader.size_ = static_cast<std::uint64_t>(status.st_size);
   reader.modified_ = TimePoint(std::chrono::seconds(status.st_mtim.tv_sec) +
                                std::chrono::microseconds(status.st_mtim.tv_nsec / 1000));

@@ -23,8 +23,8 @@ class LineReader {
     bool terminated = false;   ///< a newline followed
   };
 
-  /// Errors: io, also for what is no regular file.
-  static Result<LineReader> open(const std::filesystem::path& file);
+  /// `path`: what errors call it. Errors: io, also for what is no regular file.
+  static Result<LineReader> open(const TranscriptFile& file, const std::string& path);
   LineReader(LineReader&& other) noexcept;
   LineReader& operator=(LineReader&&) = delete;
   ~LineReader();

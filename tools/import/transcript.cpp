@@ -267,18 +267,23 @@ class Reading {
 
 }  // namespace
 
-Result<FileReport> read_transcript(const std::filesystem::path& file, Format format,
-                                   const ImportLimits& limits, const SessionSink& sink) {
+Result<FileReport> read_transcript(const TranscriptFile& file, Format format, const ImportLimits& limits,
+                                   const SessionSink& sink) {
   std::error_code failed;
-  const std::filesystem::path absolute = std::filesystem::absolute(file, failed).lexically_normal();
+  const std::filesystem::path absolute = std::filesystem::absolute(file.path(), failed).lexically_normal();
   if (failed) {
     return Error(Errc::io, "cannot tell the absolute path")
-        .with_path(file.string())
+        .with_path(file.path().string())
         .with_cause({failed.value(), boost::system::system_category()});
   }
-  Result<LineReader> reader = LineReader::open(absolute);
+  Result<LineReader> reader = LineReader::open(file, absolute.string());
   if (!reader) return reader.error();
   return Reading(absolute, *reader, limits, sink).run(format);
+}
+
+Result<FileReport> read_transcript(const std::filesystem::path& file, Format format,
+                                   const ImportLimits& limits, const SessionSink& sink) {
+  return read_transcript(TranscriptFile(file), format, limits, sink);
 }
 
 }  // namespace sessile::importing

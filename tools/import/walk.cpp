@@ -1,6 +1,9 @@
 #include "import/importer.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 
 namespace sessile::importing {
 namespace fs = std::filesystem;
@@ -17,7 +20,8 @@ bool is_transcript_name(const fs::path& path) {
   return extension == ".jsonl" || extension == ".json";
 }
 
-void walk(const fs::path& directory, std::vector<fs::path>& files, std::vector<Unvisited>& unvisited) {
+void walk(const std::shared_ptr<const Root>& root, const fs::path& directory,
+          std::vector<TranscriptFile>& files, std::vector<Unvisited>& unvisited) {
   std::error_code failed;
   fs::directory_iterator entry(directory, failed);
   for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
@@ -26,9 +30,9 @@ void walk(const fs::path& directory, std::vector<fs::path>& files, std::vector<U
     if (fs::is_symlink(status)) {
       unvisited.push_back({entry->path().string(), "a symbolic link, not followed"});
     } else if (fs::is_directory(status)) {
-      walk(entry->path(), files, unvisited);
+      walk(root, entry->path(), files, unvisited);
     } else if (is_transcript_name(entry->path())) {
-      files.push_back(entry->path());
+      files.emplace_back(root, entry->path());
     }
   }
   if (failed) unvisited.push_back({directory.string(), failed.message()});
@@ -36,20 +40,23 @@ void walk(const fs::path& directory, std::vector<fs::path>& files, std::vector<U
 
 }  // namespace
 
-Result<std::vector<fs::path>> transcript_files(const fs::path& path, std::vector<Unvisited>& unvisited) {
+Result<std::vector<TranscriptFile>> transcript_files(const fs::path& path,
+                                                     std::vector<Unvisited>& unvisited) {
   std::error_code failed;
   const fs::path place = fs::canonical(path, failed);
   if (failed) return walk_failure(path, failed);
-  std::vector<fs::path> files;
+  std::vector<TranscriptFile> files;
   if (!fs::is_directory(place, failed)) {
     if (failed) return walk_failure(path, failed);
-    files.push_back(place);
+    files.emplace_back(place);
     return files;
   }
-  fs::directory_iterator(place, failed);  // an unreadable directory is an error when it was named itself
-  if (failed) return walk_failure(path, failed);
-  walk(place, files, unvisited);
-  std::sort(files.begin(), files.end());
+  // An unreadable directory is an error when it was named itself.
+  const int descriptor = ::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return walk_failure(path, std::error_code(errno, std::system_category()));
+  walk(std::make_shared<const Root>(place, descriptor), place, files, unvisited);
+  std::sort(files.begin(), files.end(),
+            [](const TranscriptFile& a, const TranscriptFile& b) { return a.path() < b.path(); });
   return files;
 }
 

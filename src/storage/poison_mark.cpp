@@ -1,4 +1,4 @@
-#include "storage/log_poison.hpp"
+#include "storage/poison_mark.hpp"
 
 #include <exception>
 #include <mutex>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kPoisonMark = ".poisoned";
 
-/// The poisoned logs of this process: for when the mark cannot be written either.
+/// The poisoned files of this process: for when the mark cannot be written either.
 class Poisoned {
  public:
   using Key = std::pair<FileIdentity, std::string>;
@@ -56,7 +56,7 @@ void mark_poisoned(Directory& directory, const std::string& name) {
 
 bool is_poisoned(Directory& directory, const std::string& name) {
   if (poisoned().contains({directory.identity(), name})) return true;
-  // Whatever keeps the mark from being seen must not let a poisoned log pass for a good one.
+  // Whatever keeps the mark from being seen must not let a poisoned file pass for a good one.
   auto mark = directory.info(poison_mark_of(name));
   return mark.has_value() || mark.error() != boost::system::errc::no_such_file_or_directory;
 }
