@@ -73,12 +73,12 @@ class Export {
       if (error.code() == Errc::not_found && arguments_.ids.empty()) return;
       return failed(error, progress);
     }
-    std::string line = visible_json(encode_session(**session));
-    line += '\n';
+    const std::string line = encode_session(**session) + '\n';
+    // A file holds what the store does, byte for byte: escaped it might not fit the limits any more.
     if (file_)
       file_->write(line);
     else
-      print(line);
+      print(visible_json(line));
     ++count_;
     progress.step();
   }

@@ -1,8 +1,7 @@
 #include "session_file.hpp"
 
+#include "json/measure.hpp"
 #include "storage/replace_file.hpp"
-
-#include <sessile/json.hpp>
 
 #include <limits>
 #include <memory>
@@ -49,8 +48,9 @@ Result<StoredSession> read_open_file(File& opened, const Directory& directory, c
   if (!stored) return stored.error().with_path(path_of(directory, file));
   // What is shorter than either limit cannot be beyond one.
   if (text->size() > std::min(limits.session_bytes, limits.message_bytes)) {
-    if (auto measured = measure(stored->session, limits); !measured)
-      return measured.error().with_path(path_of(directory, file));
+    const bool foreign = !decode_head(std::string_view(*text).substr(0, kHeadBytes));
+    if (auto sized = detail::check_size(stored->session, foreign, limits); !sized)
+      return sized.error().with_path(path_of(directory, file));
   }
   Timestamp& updated_at = stored->session.updated_at;
   if (!updated_at.empty()) return stored;

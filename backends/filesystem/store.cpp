@@ -3,6 +3,7 @@
 #include "factory.hpp"
 #include "session_file.hpp"
 #include "storage/lock_url.hpp"
+#include "storage/poison_mark.hpp"
 #include "storage/replace_file.hpp"
 #include "storage/store_directory.hpp"
 
@@ -130,12 +131,13 @@ Result<void> FilesystemStore::write_now(const Target& target, const Session& ses
                                         const AppendMemory& appends, Durability durability,
                                         CommitGate& gate) {
   place_->sweep(*target.directory, target.file);
+  const bool marked = storage::is_poisoned(*target.directory, target.file);
   auto replaced = storage::replace_file(*target.directory, target.file,
                                         encode_document(session, stamp, appends), durability, gate);
   // Of an indeterminate write flush may yet make sure.
-  if (replaced) unsynced_.wrote(*target.directory, target.file, durability);
+  if (replaced) unsynced_.wrote(*target.directory, target.file, marked, durability);
   if (!replaced && replaced.error().code() == Errc::indeterminate) {
-    unsynced_.wrote(*target.directory, target.file, Durability::process);
+    unsynced_.wrote(*target.directory, target.file, marked, Durability::process);
   }
   return replaced;
 }

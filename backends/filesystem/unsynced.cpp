@@ -21,10 +21,12 @@ Error lost(const Directory& directory, std::string_view file, boost::system::err
 
 }  // namespace
 
-void Unsynced::wrote(Directory& directory, const std::string& file, Durability durability) {
-  storage::clear_poison(directory, file);
+void Unsynced::wrote(Directory& directory, const std::string& file, bool marked, Durability durability) {
+  if (marked) storage::clear_poison(directory, file);
+  // A flush beside this, which takes no lock, may have failed with the new file already.
+  const bool failed = storage::is_poisoned(directory, file);
   const std::lock_guard lock(mutex_);
-  failed_.erase(file);
+  if (!failed) failed_.erase(file);
   if (durability == Durability::power) {
     files_.erase(file);
     return;
@@ -66,10 +68,12 @@ Result<void> Unsynced::sync_file(Directory& directory, const std::string& file) 
   }
   auto synced = (*opened)->sync_data();
   if (!synced) {
-    storage::mark_poisoned(directory, file);
     failed(file);
+    storage::mark_poisoned(directory, file);
     return lost(directory, file, synced.error());
   }
+  // What another flush beside this one was told the kernel does not say twice.
+  if (storage::is_poisoned(directory, file)) return lost(directory, file, {});
   const std::lock_guard lock(mutex_);
   failed_.erase(file);
   return success();

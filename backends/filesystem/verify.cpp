@@ -128,10 +128,8 @@ Result<void> Verification::rewrite(const std::string& file, Finding& finding) {
   if (!text) return text.error();
   auto stored = decode_document(*text, limits_);
   if (!stored) return stored.error();
-  if (finding.kind == FindingKind::stale_summary) {
-    auto kept = storage::Quarantine(*directory_).copy(*directory_, file, 0, finding);
-    if (!kept) return kept;
-  }
+  auto kept = storage::Quarantine(*directory_).copy(*directory_, file, 0, finding);
+  if (!kept) return kept;
   CommitGate gate;
   auto replaced = storage::replace_file(*directory_, file, encode_document(stored->session, stored->appends),
                                         Durability::power, gate);

@@ -1,8 +1,7 @@
+#include "json/measure.hpp"
 #include "json/parser.hpp"
 #include "last_messages.hpp"
 #include "records.hpp"
-
-#include <sessile/json.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -170,7 +169,7 @@ class Replay {
     }
     // A message is in one record.
     if (longest_ > limits_.message_bytes) {
-      if (auto measured = measure(*session, limits_); !measured) return measured.error();
+      if (auto sized = detail::check_size(*session, false, limits_); !sized) return sized.error();
     }
     session->stored_bytes = state_.summary.stored_bytes;
     if (omitted_ != 0) session->completeness = Completeness::partial;

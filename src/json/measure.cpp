@@ -48,4 +48,10 @@ Result<std::uint64_t> detail::measure_all(const std::vector<Message>& messages, 
   return sum;
 }
 
+Result<void> detail::check_size(const Session& session, bool foreign, const Limits& limits) {
+  auto measured = foreign ? measure_all(session.messages, limits) : measure(session, limits);
+  if (!measured && measured.error().code() == Errc::too_large) return measured.error();
+  return success();
+}
+
 }  // namespace sessile

@@ -55,7 +55,11 @@ Result<bool> LockAttempt::attempt() {
   }
   if (place_ && !is_first() && Clock::now() - last_news_ < kSilence) return false;
   auto locked = try_lock();
-  if (!locked || !*locked) return locked;
+  if (!locked) return locked;
+  if (!*locked) {
+    idle_leader_ = 0;
+    return false;
+  }
   if (place_ && !first_ && !may_overtake()) {
     give_back();
     return false;

@@ -50,8 +50,11 @@ std::optional<std::string> name_of_poison_mark(std::string_view entry) {
 }
 
 void mark_poisoned(Directory& directory, const std::string& name) {
-  poisoned().add({directory.identity(), name});
-  (void)directory.open_file(poison_mark_of(name), OpenMode::create_exclusive);
+  const Poisoned::Key key(directory.identity(), name);
+  poisoned().add(key);
+  auto mark = directory.open_file(poison_mark_of(name), OpenMode::create_exclusive);
+  // Then the mark says it, which whoever writes the file anew takes away, in whatever process.
+  if (mark || mark.error() == boost::system::errc::file_exists) poisoned().remove(key);
 }
 
 bool is_poisoned(Directory& directory, const std::string& name) {

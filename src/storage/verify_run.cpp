@@ -48,7 +48,9 @@ Findings find_leftovers(Directory& directory, const std::string& name, bool repa
 Findings find_mark_of_none(Directory& directory, const std::string& file, bool repair) {
   const std::string mark = poison_mark_of(file);
   // A file that is there is told of with its mark.
-  if (directory.info(file) || !directory.info(mark)) return {};
+  const auto there = directory.info(file);
+  const bool gone = !there && there.error() == boost::system::errc::no_such_file_or_directory;
+  if (!gone || !directory.info(mark)) return {};
   Finding finding(FindingKind::leftover, (directory.path() / mark).string());
   finding.detail = "a mark of a file that is gone";
   if (repair) {

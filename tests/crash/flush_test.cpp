@@ -39,11 +39,11 @@ class Flush {
   /// itself.
   explicit Flush(std::size_t others) : directory_(machine.files()->open_directory("/").value()) {
     for (std::size_t i = 0; i < others; ++i)
-      unsynced_.wrote(*directory_, "gone-" + std::to_string(i) + ".json", Durability::process);
+      unsynced_.wrote(*directory_, "gone-" + std::to_string(i) + ".json", false, Durability::process);
     for (const std::string& name : kNames) {
       storage::CommitGate gate;
       storage::replace_file(*directory_, name, kText, Durability::process, gate).value();
-      unsynced_.wrote(*directory_, name, Durability::process);
+      unsynced_.wrote(*directory_, name, false, Durability::process);
     }
   }
   Result<void> run() { return unsynced_.sync(*directory_); }
@@ -51,7 +51,7 @@ class Flush {
     for (const std::string& name : kNames) {
       storage::CommitGate gate;
       storage::replace_file(*directory_, name, kText, Durability::power, gate).value();
-      unsynced_.wrote(*directory_, name, Durability::power);
+      unsynced_.wrote(*directory_, name, true, Durability::power);
     }
   }
 

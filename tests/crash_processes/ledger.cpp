@@ -200,7 +200,8 @@ bool Writer::failed(const std::string& what, const Error& error) {
 /// An append that was begun by a life before is made again under its key.
 bool Writer::append_to_shared() {
   const std::uint64_t next = account_.appends_acknowledged + 1;
-  account_.appends_started = next;
+  // Of a life before more may have been begun: what it was told after the power went was put back.
+  account_.appends_started = std::max<std::uint64_t>(account_.appends_started, next);
   AppendOptions options;
   options.idempotency_key(shared_text(number_, next));
   const std::vector<Message> messages(1, Message("user", json::string(shared_text(number_, next))));

@@ -1,28 +1,29 @@
 // A transcript that was named or found, and how it is opened.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <memory>
 #include <utility>
 
 namespace sessile::importing {
 
-/// A directory that was named, held open: it stays the one that was meant, wherever it is moved. It may have
-/// been reached through symbolic links.
+/// A directory that was named. It is not held open, since there may be thousands, but known again.
 class Root {
  public:
-  /// Owns `number`, the descriptor of the directory at `place`.
-  Root(std::filesystem::path place, int number) noexcept : path_(std::move(place)), descriptor_(number) {}
-  Root(const Root&) = delete;
-  Root& operator=(const Root&) = delete;
-  ~Root();
+  /// `place`: without symbolic links. `status`: of the directory that is there.
+  Root(std::filesystem::path place, const struct stat& status) noexcept
+      : path_(std::move(place)), device_(status.st_dev), inode_(status.st_ino) {}
 
   const std::filesystem::path& path() const noexcept { return path_; }
-  int descriptor() const noexcept { return descriptor_; }
+  /// A descriptor of it; -1 and errno when another one has its place by now (ESTALE), or as open(2) says.
+  int open() const;
 
  private:
   const std::filesystem::path path_;
-  const int descriptor_;
+  const dev_t device_;
+  const ino_t inode_;
 };
 
 /// A file that may be a transcript.

@@ -1,6 +1,7 @@
 #include "import/importer.hpp"
 
-#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -52,9 +53,10 @@ Result<std::vector<TranscriptFile>> transcript_files(const fs::path& path,
     return files;
   }
   // An unreadable directory is an error when it was named itself.
-  const int descriptor = ::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return walk_failure(path, std::error_code(errno, std::system_category()));
-  walk(std::make_shared<const Root>(place, descriptor), place, files, unvisited);
+  struct stat status {};
+  if (::access(place.c_str(), R_OK) != 0 || ::stat(place.c_str(), &status) != 0)
+    return walk_failure(path, std::error_code(errno, std::system_category()));
+  walk(std::make_shared<const Root>(place, status), place, files, unvisited);
   std::sort(files.begin(), files.end(),
             [](const TranscriptFile& a, const TranscriptFile& b) { return a.path() < b.path(); });
   return files;
