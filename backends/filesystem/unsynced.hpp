@@ -19,8 +19,8 @@ namespace sessile::filesystem {
 class Unsynced {
  public:
   /// Notes a write of a new file that is about to be acknowledged, or a removal: a failed sync of the old one
-  /// is not remembered any more, here or by a mark for other processes. `marked`: there was such a mark before
-  /// the new file was put in place. Precondition: the lock of `file` is held.
+  /// is not remembered any more, here or by a mark for other processes. `marked`: there was such a mark
+  /// before the new file was put in place. Precondition: the lock of `file` is held.
   void wrote(storage::Directory& directory, const std::string& file, bool marked, Durability durability);
   void removed(storage::Directory& directory, const std::string& file, Durability durability);
   /// Notes what is about to be acknowledged as it is there already: another process may have written it, and
