@@ -30,6 +30,14 @@ bool succeeds(const std::string& command) {
   return std::system((command + " > /dev/null 2>&1").c_str()) == 0;
 }
 
+/// What was removed is not to come back with the power, in the place of what a slow writer had not yet begun.
+bool sync_all(const std::filesystem::path& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool done = ::syncfs(descriptor) == 0;
+  ::close(descriptor);
+  return done;
+}
+
 /// EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are one; 2: nothing that is not on the device survives.
 bool cut_power(const std::filesystem::path& directory) {
   constexpr auto kShutdown = _IOR('X', 125, __u32);
@@ -109,6 +117,7 @@ void lose_power_often(const std::string& kind) {
     const std::string scheme = cut % 2 == 0 ? "file" : "jsondir";
     const auto directory = device.place() / ("store-" + std::to_string(cut % 8));
     std::filesystem::remove_all(directory);
+    REQUIRE(sync_all(device.place()));
     const std::string url = scheme + ":" + directory.string() + "?durability=power";
     const std::string fault = lose_power(device, url, seed + cut, operations);
     if (!fault.empty()) FAIL(kind << ", " << scheme << ", seed " << seed << ", cut " << cut << ": " << fault);
