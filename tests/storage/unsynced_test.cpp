@@ -112,8 +112,8 @@ TEST_CASE("6 what one store could not sync no other one takes for synced, until 
 TEST_CASE("6 a flush does not forget what another one beside it could not sync") {
   Fixture f;
   bool beside = false, done = false;
-  f.faults->before = [&](const std::string& call, const std::string&) {
-    if (call != "sync") return boost::system::error_code();
+  f.faults->before = [&](const std::string& call, const std::string& name) {
+    if (call != "sync" || name != "a.json") return boost::system::error_code();
     if (beside) return os_error(errc::io_error);
     if (!std::exchange(done, true)) {
       beside = true;
