@@ -19,9 +19,10 @@ def told(output):
     lines = [match.strip() for match in re.findall(r"MESSAGE: (.+)", output or "")]
     lines += re.findall(r"^(?:\d[\d,]* [a-z].*|figures?: .+)$", output or "", re.M)
     for run in map(json.loads, re.findall(r'^\{"harness".*\}$', output or "", re.M)):
-        lines.append("{states:,} states of {histories:,} histories, {cuts:,} cuts ({sampled_cuts:,} of them by a sample of "
-                     "{states_of_a_cut} states), {second_crashes:,} second crashes, "
-                     "{compactions:,} compactions, {wrong:,} wrong".format(**run))
+        # What an earlier version told lacks it.
+        sampled = " ({sampled_cuts:,} of them by a sample of {states_of_a_cut} states)" if "sampled_cuts" in run else ""
+        lines.append(("{states:,} states of {histories:,} histories, {cuts:,} cuts" + sampled + ", {second_crashes:,} second crashes, "
+                      "{compactions:,} compactions, {wrong:,} wrong").format(**run))
     return "; ".join(dict.fromkeys(lines))[:600].replace("|", "/")
 
 
